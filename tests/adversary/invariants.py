@@ -148,10 +148,10 @@ class Invariants:
 
     def status(self, _before: Object, status: Object) -> None:
         """A status is about to be written."""
-        if len(repr(status)) > LARGEST_STATUS:
-            self.breach("status-size", f"{len(repr(status))} characters", "size")
-        for _, value in _leaves(status):
-            self._readable(value)
+        if (length := len(repr(status))) > LARGEST_STATUS:
+            self.breach("status-size", f"{length} characters", "size")
+        for said in _texts(status):
+            self._readable(said)
         for pool in status.get("pools") or []:
             memory = pool.get("memory") or {}
             for path, value in _leaves(memory):
@@ -359,6 +359,21 @@ def _made_of(pod: Object) -> tuple[str, list[str]]:
     """Image of a worker, and the values of the variables that the spec gives it."""
     container = pod["spec"]["containers"][0]
     return container["image"], [it["value"] for it in container.get("env") or () if it["name"] == "X"]
+
+
+def _texts(value: Any) -> list[str]:
+    """All that is said in a value, in its order."""
+    found: list[str] = []
+    todo = [value]
+    while todo:
+        here = todo.pop()
+        if isinstance(here, str):
+            found.append(here)
+        elif isinstance(here, dict):
+            todo += reversed(here.values())
+        elif isinstance(here, list):
+            todo += reversed(here)
+    return found
 
 
 def _leaves(value: Any, path: str = "memory") -> Iterator[tuple[str, Any]]:

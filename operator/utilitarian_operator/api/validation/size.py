@@ -40,18 +40,23 @@ def weight(value: object) -> int:
     An empty object takes 64 bytes and an empty list 56, a field 40 more, a string 48 and its characters, a number 28.
     """
     try:
-        text = json.dumps(reduce(lambda it, _: [it], range(_SPARE_LEVELS), value), separators=(",", ":"), default=str)
+        text = _text(value)
+        if text.count("{") + text.count("[") > _SPARE_LEVELS:  # with fewer parts nothing lies as deep
+            _text(reduce(lambda it, _: [it], range(_SPARE_LEVELS), value))
     except RecursionError:
         return ENDLESS
     return (
         len(text)
-        - 2 * _SPARE_LEVELS
         + 64 * text.count("{")
-        + 56 * (text.count("[") - _SPARE_LEVELS)
+        + 56 * text.count("[")
         + 40 * text.count('":')
         + 24 * text.count('"')
         + 24 * text.count(",")
     )
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), default=str)
 
 
 def weight_of_spec(spec: object) -> int:

@@ -5,6 +5,7 @@ them most of each is a copy of what is in memory already.
 """
 
 import sys
+from operator import is_
 from typing import Any
 
 _NOTHING = object()
@@ -27,16 +28,20 @@ def sharing(value: Any, model: Any) -> Any:
 
 
 def _mapping(value: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
-    there = {sys.intern(name): sharing(it, model.get(name, _NOTHING)) for name, it in value.items()}
-    for whole in (model, value):
-        if len(whole) == len(there) and all(whole.get(name, _NOTHING) is it for name, it in there.items()):
-            return whole
-    return there
+    there: dict[str, Any] = {}
+    as_modelled, as_it_is = len(value) == len(model), True
+    for name, it in value.items():
+        other = model.get(name, _NOTHING)
+        shared = it if it is other else sharing(it, other)
+        there[sys.intern(name)] = shared
+        as_modelled = as_modelled and shared is other
+        as_it_is = as_it_is and shared is it
+    return model if as_modelled else value if as_it_is else there
 
 
 def _list(value: list[Any], model: list[Any]) -> list[Any]:
     there = [*map(sharing, value, model), *value[len(model) :]]
     for whole in (model, value):
-        if len(whole) == len(there) and all(one is other for one, other in zip(there, whole, strict=True)):
+        if len(whole) == len(there) and all(map(is_, there, whole)):
             return whole
     return there
