@@ -18,7 +18,9 @@ class TestApiServer(ClusterContract):
     @pytest.fixture
     async def stage(self, controlplane: ControlPlane, namespace: str) -> AsyncIterator[Stage]:
         async def edit(live: Object, change: Mapping[str, Any]) -> Object:
-            path = f"/api/v1/namespaces/{namespace}/configmaps/{live['metadata']['name']}?fieldManager={THEM}"
+            group = "/apis/apps/v1" if live["kind"] == "Deployment" else "/api/v1"
+            plural, name = f"{live['kind'].lower()}s", live["metadata"]["name"]
+            path = f"{group}/namespaces/{namespace}/{plural}/{name}?fieldManager={THEM}"
             return dict(controlplane.request("PATCH", path, change, MERGE_PATCH))
 
         configuration = Configuration()
