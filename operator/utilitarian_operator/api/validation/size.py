@@ -66,6 +66,8 @@ def weight_of_spec(spec: object) -> int:
         if not todo or bytes_ > MOST_OF_A_SPEC:
             break
         here = todo.pop()
+        if isinstance(here, str):  # most are, and whether something is a mapping is a slow question
+            continue
         if isinstance(here, Mapping):
             bytes_ += len(here) * _OF_A_FIELD
             todo += here.values()

@@ -5,6 +5,7 @@ them most of each is a copy of what is in memory already.
 """
 
 import sys
+from collections.abc import Callable
 from operator import is_
 from typing import Any
 
@@ -18,25 +19,30 @@ def sharing(value: Any, model: Any) -> Any:
         value: as JSON has it; stays as it is.
         model: another such value, of which nothing is ever changed in its place.
     """
-    if type(value) is not type(model) or value is model:
+    kind = type(value)
+    if kind is not type(model) or value is model:
         return value
-    if isinstance(value, dict):
-        return _mapping(value, model)
-    if isinstance(value, list):
-        return _list(value, model)
+    part = _PARTS.get(kind)
+    if part is not None:
+        return part(value, model)
     return model if value == model else value
 
 
 def _mapping(value: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
-    there: dict[str, Any] = {}
+    there: list[Any] = []
     as_modelled, as_it_is = len(value) == len(model), True
     for name, it in value.items():
         other = model.get(name, _NOTHING)
-        shared = it if it is other else sharing(it, other)
-        there[sys.intern(name)] = shared
-        as_modelled = as_modelled and shared is other
-        as_it_is = as_it_is and shared is it
-    return model if as_modelled else value if as_it_is else there
+        shared = it
+        if other is not it:
+            # Most are strings, and a call for each takes longer than all else.
+            shared = (other if it == other else it) if type(other) is str else sharing(it, other)
+            as_modelled = as_modelled and shared is other
+            as_it_is = as_it_is and shared is it
+        there.append(shared)
+    if as_modelled:
+        return model
+    return value if as_it_is else dict(zip(map(sys.intern, value), there, strict=True))
 
 
 def _list(value: list[Any], model: list[Any]) -> list[Any]:
@@ -45,3 +51,7 @@ def _list(value: list[Any], model: list[Any]) -> list[Any]:
         if len(whole) == len(there) and all(map(is_, there, whole)):
             return whole
     return there
+
+
+_PARTS: dict[type[Any], Callable[[Any, Any], Any]] = {dict: _mapping, list: _list}
+"""How values that have parts are gone through."""
