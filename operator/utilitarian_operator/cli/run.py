@@ -28,11 +28,12 @@ LONGEST_TICK = timedelta(seconds=30)
 """Much less than what `/healthz` takes for a process that is stuck."""
 LEAST_MEMORY = 128 * 2**20
 """Bytes; with all its libraries the process takes 90 MiB before it has read any object."""
-_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
-_VALUE = r"[A-Za-z0-9]?([A-Za-z0-9_.-]*[A-Za-z0-9])?"
+_NAME = r"(?![A-Za-z0-9_.-]{64})[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
+_KEY = rf"((?![a-z0-9.-]{{254}})[a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?{_NAME}"
+_VALUE = rf"({_NAME})?"
 _TERM = rf"\s*(!\s*{_KEY}|{_KEY}(\s*(=|==|!=)\s*{_VALUE}|\s+(in|notin)\s*\(\s*{_VALUE}(\s*,\s*{_VALUE})*\s*\))?)\s*"
-SELECTOR = re.compile(rf"{_TERM}(,{_TERM})*")
-"""As `kubectl get -l` takes it; numbers (`>`, `<`) are left out."""
+SELECTOR = re.compile(rf"{_TERM}(,{_TERM})*", re.ASCII)
+"""As `kubectl get -l` takes it, with the lengths that labels have; numbers (`>`, `<`) are left out."""
 
 LEADERSHIP_LOST = 75
 """Exit code after the Lease was lost (EX_TEMPFAIL): nothing is wrong with this process, start it again."""

@@ -133,6 +133,8 @@ class Namespaces:
         return self._known[namespace]
 
     async def _attempt(self, name: str, known: _Namespace) -> None:
+        if self._known.get(name) is not known:
+            return  # it was left while this waited for its turn
         known.looked_at = self._seconds()
         await known.lease.attempt()
         another = known.lease.another

@@ -56,7 +56,18 @@ def test_a_tick_is_a_duration_that_a_look_fits_into(text: str, said: str) -> Non
 
 @pytest.mark.parametrize(
     "selector",
-    ["a=b", "a==b", "a!=b", "!utilitarian.io/shard", "a", "a=", "a=b,!c, d in (e, f),g notin (h)", "x.y/A_b-c=1.2"],
+    [
+        "a=b",
+        "a==b",
+        "a!=b",
+        "!utilitarian.io/shard",
+        "a",
+        "a=",
+        "a=b,!c, d in (e, f),g notin (h)",
+        "x.y/A_b-c=1.2",
+        "a in ()",
+        f"{'x' * 253}/{'a' * 63}={'b' * 63}",
+    ],
 )
 def test_namespaces_are_chosen_by_a_selector_of_labels(selector: str) -> None:
     assert _where(None, selector, "system") == {
@@ -73,6 +84,14 @@ def test_namespaces_are_chosen_by_a_selector_of_labels(selector: str) -> None:
         pytest.param(None, "a=b,", "system", "is no selector", id="nothing-after-a-comma"),
         pytest.param(None, "a in b", "system", "is no selector", id="no-brackets"),
         pytest.param(None, " ", "system", "is no selector", id="blank"),
+        pytest.param(
+            None, "a =\N{NO-BREAK SPACE}b", "system", "is no selector", id="a space that is none to Kubernetes"
+        ),
+        pytest.param(None, f"a={'b' * 64}", "system", "is no selector", id="a value that no label can have"),
+        pytest.param(None, f"x.y/{'a' * 64}", "system", "is no selector", id="a name that no label can have"),
+        pytest.param(None, f"{'x' * 254}/a", "system", "is no selector", id="a prefix that no label can have"),
+        pytest.param(None, "a=b=c", "system", "is no selector", id="two values"),
+        pytest.param(None, f"{'a' * 4000};", "system", "is no selector", id="4 kB"),
         pytest.param(["metering"], "a=b", "system", "--namespace names the namespaces already", id="both"),
         pytest.param(None, "a=b", None, "agree by Leases: give --lease-namespace too", id="no-lease"),
     ],

@@ -7,8 +7,9 @@ import pytest
 from tests.support.clocked_cluster import Machine, cluster_of
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.names import FLEETS_LEASE
-from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.errors import LeaseUnsure
+from utilitarian_operator.host import namespaces as namespaces_module
 from utilitarian_operator.host.namespaces import LOOKED_AT_EACH_S, TERMS, Namespaces
 
 
@@ -93,3 +94,40 @@ async def test_what_goes_wrong_with_one_namespace_keeps_no_other_from_being_rene
     assert those.check("test") > 0
     with pytest.raises(LeaseUnsure):
         those.check("odd")
+
+
+@pytest.mark.parametrize("left_at", ["before its turn", "while it is asked for"])
+async def test_a_namespace_that_is_left_while_all_are_renewed_stays_free(left_at: str) -> None:
+    """Else its Lease is taken once more, by one that keeps nothing of it, and the next operator waits for its end."""
+    machine, asked, answers = Machine(), asyncio.Event(), asyncio.Event()
+    slow = "metering" if left_at == "while it is asked for" else "another"
+
+    class Slow(FakeCluster):
+        async def patch(self, live: ReadOnlyObject, change: ReadOnlyObject, subresource: str = "") -> Object:
+            if live["metadata"]["namespace"] == slow and change["spec"]["holderIdentity"] and not answers.is_set():
+                asked.set()
+                await answers.wait()
+            return await super().patch(live, change, subresource)
+
+    async def waits(_: float) -> None:
+        renewed.set()
+        await asyncio.Event().wait()
+
+    cluster, renewed = Slow(), asyncio.Event()
+    those = namespaces(cluster, machine, "first/uo")
+    names = ["another", "metering"]
+    for name in names:
+        assert await those.ours(name)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(namespaces_module, "AT_ONCE", 1)
+        renewing = asyncio.create_task(those.renew(lambda: names, waits))
+        await asyncio.wait_for(asked.wait(), 60)
+        leaving = asyncio.create_task(those.leave("metering"))
+        await asyncio.wait([leaving], timeout=0)
+        answers.set()
+        await asyncio.wait_for(asyncio.gather(leaving, renewed.wait()), 60)
+    renewing.cancel()
+    await asyncio.gather(renewing, return_exceptions=True)
+    live = await cluster.read("Lease", "metering", FLEETS_LEASE)
+    assert "holderIdentity" not in live["spec"]
+    assert await namespaces(cluster, machine, "second/uo").ours("metering")

@@ -1,12 +1,17 @@
 """The namespaces that an operator works on where they are chosen by their labels, so that several share a cluster."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS, version
 from utilitarian_operator.api.objects import Object
 
 NAMESPACES = "namespaces"
+
+Choice: TypeAlias = tuple[str, int]
+"""A namespace, and its turn when it was chosen."""
 
 
 @dataclass
@@ -19,11 +24,13 @@ class Chosen:
         selector: of the labels of namespaces, as `kubectl get -l` takes it.
         unlisted: those that were chosen since the last list: of them only what the watches tell since then is known.
         elsewhere: those that were seen to have fleets and are not chosen.
+        turns: how often each came to be kept, or was released: what was found out before the last time holds no more.
     """
 
     selector: str
     unlisted: set[str] = field(default_factory=set)
     elsewhere: set[str] = field(default_factory=set)
+    turns: Counter[str] = field(default_factory=Counter)
     _wanted: set[str] = field(default_factory=set)
     _kept: set[str] = field(default_factory=set)
     _told: dict[str, int] = field(default_factory=dict)
@@ -49,9 +56,19 @@ class Chosen:
         """Those that are chosen no more and are kept still."""
         return self._kept - self._wanted
 
+    @property
+    def unlisted_since(self) -> set[Choice]:
+        """Those that are unlisted, each with its turn."""
+        return {(name, self.turns[name]) for name in self.unlisted}
+
+    def listed(self, those: Collection[Choice]) -> None:
+        """All is known of some that were unlisted, unless they were released and chosen anew since."""
+        self.unlisted = {name for name, _ in self.unlisted_since.difference(those)}
+
     def release(self, namespace: str) -> None:
         """Keep a namespace no more; its fleets may be another operator's."""
         if namespace in self._kept:
+            self.turns[namespace] += 1
             self._kept.discard(namespace)
             self.unlisted.discard(namespace)
             self.elsewhere.add(namespace)
@@ -81,5 +98,6 @@ class Chosen:
         self._wanted.add(name)
         if name not in self._kept:
             self._kept.add(name)
+            self.turns[name] += 1
             self.unlisted.add(name)
             self.elsewhere.discard(name)

@@ -16,7 +16,7 @@ from utilitarian_operator.errors import ClusterError, HistoryWentBack, Rejected
 from utilitarian_operator.host.health import History, ProcessHealth, WatchProgress
 from utilitarian_operator.host.kopf_host import WATCHED
 from utilitarian_operator.host.settings import Settings
-from utilitarian_operator.host.watched.chosen import NAMESPACES, Chosen
+from utilitarian_operator.host.watched.chosen import NAMESPACES, Choice, Chosen
 from utilitarian_operator.host.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Listing:
     _looks: Counter[str] = field(default_factory=Counter)
     """How many looks go on in each namespace."""
 
-    _looked_in: set[str] = field(default_factory=set)
+    _looked_in: set[Choice] = field(default_factory=set)
     """The namespaces that were chosen since the last list, and whose fleets are known."""
 
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -147,15 +147,15 @@ class Listing:
     async def found(self) -> list[Key]:
         """The fleets of namespaces that were chosen since this was asked last, and since the last list."""
         fleets: list[Key] = []
-        unlisted = set() if self.chosen is None else self.chosen.unlisted
+        unlisted = set() if self.chosen is None else self.chosen.unlisted_since
         self._looked_in &= unlisted
-        for namespace in sorted(unlisted - self._looked_in):
+        for namespace, turn in sorted(unlisted - self._looked_in):
             try:
                 items, _ = await self.cluster.kept_items(FLEETS, namespace, "", lambda it: it)
             except ClusterError as error:
                 logger.warning("not listed", extra={"namespace": namespace, "because": str(error)})
                 continue
-            self._looked_in.add(namespace)
+            self._looked_in.add((namespace, turn))
             fleets += [key for body in items if (key := self.store.see(FLEETS, body)) is not None]
         return fleets
 
@@ -186,17 +186,18 @@ class Listing:
             self.history.compare(seen, {plural: min(each[plural] for each in listed.values()) for plural in WATCHED})
             self._note_blind(listed.keys())
             self.store.lay_only_aside(sieve.room.aside)
-            apart = {*self.blind, *(self.chosen.unlisted - unlisted if self.chosen else ())}
+            since = self.chosen.unlisted_since - unlisted if self.chosen else ()
+            apart = {*self.blind, *(namespace for namespace, _ in since)}
             touched: set[Key] = set()
             for plural in WATCHED:
                 found = [*sieve.found(plural), *self.store.objects_in(plural, apart)]
                 touched |= self.store.replace(plural, found, min(each[plural] for each in listed.values()))
                 told(plural, max(map(version, found), default=0))
             if self.chosen is not None:
-                self.chosen.unlisted -= unlisted
+                self.chosen.listed(unlisted)
             return touched
 
-    async def _list_chosen(self) -> set[str]:
+    async def _list_chosen(self) -> set[Choice]:
         """List the namespaces that are chosen; returns those of which not all is known, which is listed after that."""
         if self.chosen is None:
             return set()
@@ -204,7 +205,7 @@ class Listing:
         self.chosen.replace({it["name"] for it in found}, at)
         for namespace in self.chosen.leaving:
             self._is_leaving(namespace)
-        return set(self.chosen.unlisted)
+        return self.chosen.unlisted_since
 
     def _note_blind(self, listed: Iterable[str | None]) -> None:
         blind = set(self.settings.namespaces) - set(listed)

@@ -44,14 +44,17 @@ class Unworked:
     chosen: Chosen
     record: Callable[[Object, Reason, str], Awaitable[object]]
     figures: Figures
-    _held: dict[str, str] = field(default_factory=dict)
-    """What each Lease said at the last round: its holder, and when it was renewed; empty where none holds it."""
+    _held: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """What each Lease said at the last round: its holder, and when it was renewed; empty where none holds it. Before
+    that the turn of its namespace: what was seen before that was this operator's says nothing of it now."""
 
     _told: set[str] = field(default_factory=set)
 
     def notes(self) -> list[str]:
         """Which they are, a sentence each."""
-        return [_sentence(it) for it in sorted(self._told & self.chosen.elsewhere)]
+        turns = self.chosen.turns
+        told = sorted(it for it in self._told & self.chosen.elsewhere if self._held[it][0] == turns[it])
+        return [_sentence(it) for it in told]
 
     async def run(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Look at all of them, for ever."""
@@ -64,7 +67,7 @@ class Unworked:
     async def look(self, namespace: str) -> None:
         """Tell of a namespace once, where its Lease was held by none, or not renewed, since the last round."""
         try:
-            before, now = self._held.get(namespace), await self._holder(namespace)
+            before, now = self._held.get(namespace), (self.chosen.turns[namespace], await self._holder(namespace))
             self._held[namespace] = now
             if now != before:
                 self._told.discard(namespace)
@@ -75,7 +78,11 @@ class Unworked:
             return
         if not fleets:
             self.chosen.elsewhere.discard(namespace)
+            self._told.discard(namespace)
+            del self._held[namespace]
             return
+        if namespace not in self.chosen.elsewhere:
+            return  # it was chosen meanwhile
         self.figures.failed(NoOperator(namespace))
         if namespace not in self._told:
             self._told.add(namespace)

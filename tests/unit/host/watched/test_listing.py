@@ -195,6 +195,53 @@ async def test_the_fleets_of_a_namespace_that_is_chosen_are_found_once() -> None
     assert listing.store.fleets() == [KEY]
 
 
+async def test_the_fleets_of_a_namespace_that_is_chosen_twice_within_a_second_are_found_again() -> None:
+    """What was found the first time was dropped when it was released."""
+    cluster, chosen = FakeCluster(), Chosen("shard=a")
+    listing = Listing(cluster, Store(chosen=chosen), Settings(), WatchProgress(), chosen)
+    await cluster.create(resources.resource() | {"metadata": {"namespace": KEY.namespace, "name": KEY.name}})
+    chosen.see({"metadata": {"name": KEY.namespace, "resourceVersion": "1"}}, deleted=False)
+    assert await listing.found() == [KEY]
+    chosen.see({"metadata": {"name": KEY.namespace, "resourceVersion": "2"}}, deleted=True)
+    assert await listing.seen(_no_look, _no_look)(KEY)
+    assert listing.store.fleets() == []
+    chosen.see({"metadata": {"name": KEY.namespace, "resourceVersion": "3"}}, deleted=False)
+    assert [await listing.found() for _ in range(2)] == [[KEY], []]
+    assert listing.store.fleets() == [KEY]
+
+
+async def _no_look(_: Key) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("during", [FLEETS, PODS])
+async def test_a_namespace_that_is_released_and_chosen_anew_while_all_is_listed_is_listed_again(during: str) -> None:
+    """What was listed of it before was dropped, or had no place."""
+    cluster, chosen = FakeCluster(), Chosen("shard=a")
+    store = Store(chosen=chosen)
+    await cluster.create(resources.resource() | {"metadata": {"namespace": KEY.namespace, "name": KEY.name}})
+    await cluster.create(deployment(KEY))
+    listing = Listing(cluster, store, Settings(namespace_selector=chosen.selector), WatchProgress(), chosen)
+    chosen.see({"metadata": {"name": KEY.namespace, "resourceVersion": "90"}}, deleted=False)
+
+    def flickers(request: Request) -> None:
+        if (request.kind, request.namespace) == (during, ""):
+            chosen.see({"metadata": {"name": KEY.namespace, "resourceVersion": "91"}}, deleted=True)
+            chosen.release(KEY.namespace)
+            store.drop(KEY.namespace)
+        elif request.kind != "namespaces" and request.namespace == "" and KEY.namespace not in chosen:
+            chosen.see({"metadata": {"name": KEY.namespace, "resourceVersion": "92"}}, deleted=False)
+
+    cluster.fails = flickers
+    await listing.first(ProcessHealth(), asyncio.Event())
+    if KEY.namespace not in chosen:
+        chosen.see({"metadata": {"name": KEY.namespace, "resourceVersion": "92"}}, deleted=False)
+    cluster.fails = lambda _: None
+    assert chosen.unlisted == {KEY.namespace}
+    await listing.newly_chosen(KEY.namespace)
+    assert (store.fleets(), list(store.children(DEPLOYMENTS, KEY))) == ([KEY], ["made"])
+
+
 async def test_what_vanished_before_a_namespace_was_chosen_is_not_kept() -> None:
     cluster, chosen = FakeCluster(), Chosen("shard=a")
     store = Store(chosen=chosen)

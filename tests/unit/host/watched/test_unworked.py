@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 from tests.support import resources
-from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.adapters.cluster.cache import FLEETS
+from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError
@@ -76,6 +77,45 @@ async def test_without_a_fleet_or_an_answer_there_is_nothing_to_tell() -> None:
     await world.cluster.delete(fleet)
     assert [await world.told() for _ in range(2)] == [0, 0]
     assert world.chosen.elsewhere == set()
+
+
+async def test_what_was_seen_before_a_namespace_was_this_operators_tells_nothing_of_it_now() -> None:
+    """It is given back at this moment: the next operator has a round to take it, and until then `/readyz` is right."""
+    world = World()
+    await world.make_fleet()
+    assert [await world.told() for _ in range(2)] == [0, 1]
+    world.chosen.see({"metadata": {"name": NAMESPACE, "resourceVersion": "5"}}, deleted=False)
+    assert (await world.told(), world.unworked.notes()) == (1, []), "it is this operator's"
+    world.chosen.see({"metadata": {"name": NAMESPACE, "resourceVersion": "6"}}, deleted=True)
+    world.chosen.release(NAMESPACE)
+    assert world.unworked.notes() == []
+    failed = world.failed_count
+    assert (await world.told(), world.failed_count, world.unworked.notes()) == (1, failed, [])
+    assert await world.told() == 2, "none took it"
+
+
+async def test_what_was_seen_before_all_fleets_of_a_namespace_were_deleted_tells_nothing_of_the_next_ones() -> None:
+    world = World()
+    fleet = await world.make_fleet()
+    assert [await world.told() for _ in range(2)] == [0, 1]
+    await world.cluster.delete(fleet)
+    await world.told()
+    world.chosen.takes(FLEETS, await world.make_fleet())
+    assert world.unworked.notes() == []
+    assert [await world.told() for _ in range(2)] == [1, 2]
+
+
+async def test_a_namespace_that_is_chosen_while_its_lease_is_read_is_not_told_of() -> None:
+    world = World()
+    await world.make_fleet()
+    await world.told()
+
+    def is_chosen(request: Request) -> None:
+        if request.kind == "Lease":
+            world.chosen.see({"metadata": {"name": NAMESPACE, "resourceVersion": "5"}}, deleted=False)
+
+    world.cluster.fails = is_chosen
+    assert (await world.told(), world.failed_count) == (0, 0)
 
 
 async def test_it_asks_once_a_second_at_most() -> None:
