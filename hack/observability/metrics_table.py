@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from hack.places import ROOT
 from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.metrics.series import BUCKET, Family
 
 PAGE = ROOT / "docs" / "metrics.md"
 HEAD = "| Metric | Type | Labels | Meaning |"
@@ -38,8 +39,10 @@ def registered() -> list[Any]:
 
 
 def described(metric: Any) -> tuple[str, str, tuple[str, ...], str]:
-    """Name as it is served, kind, labels and meaning of a metric of prometheus_client."""
-    name, kind, labels, text = metric._name, metric._type, metric._labelnames, metric._documentation  # noqa: SLF001
-    if kind == "info":  # what an Info says becomes the labels of a gauge that is always 1
-        return f"{name}_info", "gauge", tuple(metric._value), text  # noqa: SLF001
-    return f"{name}_total" if kind == "counter" else name, kind, tuple(labels), text
+    """Name as it is served, kind, labels and meaning of a metric of ours, or of one of prometheus_client's."""
+    [family] = metric.describe()
+    labels = metric.labels if isinstance(metric, Family) else metric._labelnames  # noqa: SLF001 - it has no public one
+    if family.type == "info":  # what an Info says becomes the labels of a gauge that is always 1
+        return f"{family.name}_info", "gauge", tuple(metric._value), family.documentation  # noqa: SLF001
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    return name, family.type, tuple(it for it in labels if it != BUCKET), family.documentation

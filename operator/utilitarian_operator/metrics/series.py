@@ -25,7 +25,8 @@ Labels: TypeAlias = tuple[str, ...]
 PLACES = frozenset({"namespace", "fleet", "pool", "queue", "run"})
 """Labels that say what a figure is of. Those after them have the same values for many."""
 
-_BUCKET = "le"
+BUCKET = "le"
+"""The label by which a histogram tells its buckets apart."""
 
 Kept = TypeVar("Kept")
 
@@ -42,7 +43,7 @@ class Family(Collector):
     """
 
     def __init__(self, registry: CollectorRegistry, kind: str, name: str, text: str, labels: Labels) -> None:
-        self._kind, self._name, self._text, self._labels = kind, f"utilitarian_{name}", text, labels
+        self._kind, self._name, self._text, self.labels = kind, f"utilitarian_{name}", text, labels
         registry.register(self)
 
     def describe(self) -> list[Metric]:
@@ -53,7 +54,7 @@ class Family(Collector):
         """All that is shown of it; may be asked in a thread of its own."""
         [found] = self.describe()
         for suffix, values, figure in self._series():
-            found.add_sample(self._name + suffix, dict(zip(self._labels, values, strict=False)), float(figure))
+            found.add_sample(self._name + suffix, dict(zip(self.labels, values, strict=False)), float(figure))
         return [found]
 
     @abstractmethod
@@ -116,7 +117,7 @@ class Histogram(_Counted[list[float]]):
         self._bounds = (*bounds, math.inf)
         self._said = [str(floatToGoString(it)) for it in self._bounds]  # type: ignore[no-untyped-call]
         self._nothing = [0.0] * (len(self._bounds) + 1)
-        super().__init__(registry, "histogram", name, text, (*labels, _BUCKET))
+        super().__init__(registry, "histogram", name, text, (*labels, BUCKET))
 
     def begin(self, fleet: FleetLabels, *labels: str) -> None:
         """Show a series from now on, without anything seen if it was not shown."""
