@@ -1,13 +1,18 @@
 """Which fleets are looked at: what is gone is forgotten, and a namespace that is chosen no more changes hands."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support import resources
 from tests.support.clocked_cluster import Machine, cluster_of
+from tests.support.examples import examples
 from tests.support.reconciling import reconciler_of
 from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, Key, Store
@@ -104,6 +109,16 @@ class Sharing:
         for key in wanted(self.store, self.reconciler):
             await seen(key)
 
+    async def resync(self) -> None:
+        """List everything, and renew the Leases of all that is kept."""
+
+        async def ends(_: float) -> None:
+            raise asyncio.CancelledError
+
+        await self.listing._list()
+        with suppress(asyncio.CancelledError):
+            await self.fences.namespaces.renew(partial(held, self.listing.settings, self.store), ends)
+
     @property
     def may_write(self) -> bool:
         try:
@@ -114,6 +129,26 @@ class Sharing:
 
 def namespace_of(shard: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": KEY.namespace, "labels": {"shard": shard}}}
+
+
+def made_before() -> Object:
+    labels = {MANAGED_BY_LABEL: MANAGER, INSTANCE_LABEL: KEY.name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"namespace": KEY.namespace, "name": "made-before", "labels": labels},
+        "spec": {"replicas": 0, "template": {"metadata": {}}},
+    }
+
+
+def at_once(answer: Coroutine[Any, Any, Object]) -> Object:
+    """The answer of the cluster in memory, which waits for nothing."""
+    try:
+        answer.send(None)
+    except StopIteration as end:
+        found: Object = end.value
+        return found
+    raise AssertionError("it waits")
 
 
 async def shared(machine: Machine) -> tuple[FakeCluster, Sharing, Sharing]:
@@ -140,16 +175,7 @@ async def test_a_namespace_that_gets_another_label_changes_hands_and_never_has_t
     cluster, first, second = await shared(machine)
     assert (first.may_write, second.may_write) == (True, False)
     assert (second.store.fleets(), second.chosen.elsewhere) == ([], {KEY.namespace})
-    labels = {MANAGED_BY_LABEL: MANAGER, INSTANCE_LABEL: KEY.name}
-    await cluster.apply(
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"namespace": KEY.namespace, "name": "made-before", "labels": labels},
-            "spec": {"replicas": 0, "template": {"metadata": {}}},
-        },
-        force=True,
-    )
+    await cluster.apply(made_before(), force=True)
     await relabelled(cluster, first, second)
     await second.tick()
     assert (first.may_write, second.may_write) == (True, False), "the first one has not let go"
@@ -161,6 +187,50 @@ async def test_a_namespace_that_gets_another_label_changes_hands_and_never_has_t
     assert (first.may_write, second.may_write) == (False, True)
     assert "made-before" in second.store.children(DEPLOYMENTS, KEY), "what was there before is listed"
     assert not [it for it in cluster.requests if it.kind == "Event" and it.body["reason"] == "NamespaceTaken"]  # type: ignore[index]
+
+
+@settings(max_examples=examples(50, fewest=10), deadline=None)
+@given(
+    st.lists(st.integers(1, 20), min_size=1, max_size=6),
+    st.lists(st.sampled_from(["tick", "resync"]), min_size=8, max_size=8),
+)
+async def test_whenever_a_label_changes_back_and_forth_it_ends_with_the_one_that_is_chosen(
+    after: list[int], steps: list[str]
+) -> None:
+    """Between any two requests of either operator, also in the middle of a list; there are never two writers."""
+    machine = Machine()
+    cluster, first, second = await shared(machine)
+    made = await cluster.create(made_before())
+    first.store.see(DEPLOYMENTS, made)
+    both, flips = {"a": first, "b": second}, list(after)
+    label = "a"
+
+    def maybe_flips(_: Request) -> None:
+        nonlocal label
+        assert not (first.may_write and second.may_write)
+        if not flips:
+            return
+        flips[0] -= 1
+        if not flips[0]:
+            flips.pop(0)
+            label, cluster.fails = "b" if label == "a" else "a", lambda _: None
+            told = at_once(cluster.apply(namespace_of(label), force=True))
+            cluster.fails = maybe_flips
+            for shard, it in both.items():
+                it.chosen.see(told, deleted=shard != label)
+
+    cluster.fails = maybe_flips
+    for number, step in enumerate([*steps, *["tick"] * 4]):
+        if number == len(steps):
+            flips.clear()
+        for it in both.values():
+            await it.fences.leadership._lease.attempt()
+            await (it.tick() if step == "tick" else it.resync())
+        machine.now += LOOKED_AT_EACH_S
+    chosen, other = both.pop(label), both.popitem()[1]
+    assert (chosen.may_write, other.may_write) == (True, False)
+    assert (chosen.store.fleets(), other.store.fleets(), other.reconciler.kept) == ([KEY], [], set())
+    assert "made-before" in chosen.store.children(DEPLOYMENTS, KEY)
 
 
 async def test_a_namespace_is_kept_while_a_look_goes_on_there() -> None:
