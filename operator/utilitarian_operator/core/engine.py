@@ -33,7 +33,7 @@ from utilitarian_operator.core.labels import Owner, owner_of
 from utilitarian_operator.core.look import Recorded, Seen, Spec, State, context_of
 from utilitarian_operator.core.made import made_objects, said_of_contents
 from utilitarian_operator.core.mode import allowed, makes_objects
-from utilitarian_operator.core.objects.actions import controlled_by, scale_action
+from utilitarian_operator.core.objects.actions import controlled_by, few_hand_overs, scale_action
 from utilitarian_operator.core.objects.drift import all_applied, drifted, known_applied, may_repeat
 from utilitarian_operator.core.objects.refusals import Refusals, taken
 from utilitarian_operator.core.objects.rivals import advice, contests, own_deployments
@@ -232,7 +232,7 @@ def _with_objects(  # noqa: PLR0913 - one look, and what the look before has mad
     refusals = state.refusals.only([*(it for it, _ in actions), *todos.taken])
     plan = changed(
         plan,
-        objects=tuple((it, action) for it, action in actions if refusals.due(it, now)),
+        objects=tuple(few_hand_overs((it, action) for it, action in actions if refusals.due(it, now))),
         postponed=tuple(it for it, _ in actions if not refusals.due(it, now)),
         ahead=ahead,
         behind=behind,

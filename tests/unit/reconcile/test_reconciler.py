@@ -12,6 +12,7 @@ from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.objects.actions import MOST_HANDED_OVER
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.errors import ClusterError, Rejected
 
@@ -184,3 +185,29 @@ async def test_it_says_of_which_fleet_it_may_have_sent_what_changes_something() 
     assert during["read", "Secret"] == {False}
     assert during["create", "Deployment"] == during["patch", "UtilitarianWorkerPool"] == {True}
     assert not world.reconciler.acts(OURS)
+
+
+async def test_a_new_fleet_is_handed_over_in_small_steps_each_object_once_and_then_not_written() -> None:
+    """A look sends its requests one after the other, and no other look at the fleet is made meanwhile."""
+    world = World()
+    names = [f"p{number}" for number in range(14)]
+    world.broker.place.declare(*names)
+    body = resources.resource("pools: [" + ", ".join(f"{{name: {it}, queues: [{it}]}}" for it in names) + "]")
+    body["metadata"] |= {"namespace": OURS.namespace}
+    world.store.see(FLEETS, await world.cluster.create(body))
+    await world.cluster.create(SECRET)
+
+    async def objects_written() -> list[tuple[str, str, str]]:
+        world.cluster.requests.clear()
+        assert await world.reconciler.reconcile(OURS)
+        writes = {"create", "apply", "patch"}
+        kinds = {"Deployment", "PodDisruptionBudget"}
+        return [(it.verb, it.kind, it.name) for it in world.cluster.requests if it.verb in writes and it.kind in kinds]
+
+    made = await objects_written()
+    assert len(made) == 2 * len(names)
+    looks = [await objects_written() for _ in range(len(made) // MOST_HANDED_OVER)]
+    assert {len(it) for it in looks} == {MOST_HANDED_OVER}
+    handed_over = [it for look in looks for it in look]
+    assert sorted(handed_over) == sorted(("patch", kind, name) for _, kind, name in made)
+    assert [await objects_written() for _ in range(3)] == [[]] * 3

@@ -1,9 +1,9 @@
 """What must be done so that a fleet's objects are as they should be, as values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import KIND
@@ -91,6 +91,10 @@ class Delete:
 
 
 Action: TypeAlias = Create | Apply | Adopt | HandOver | HandAllOver | Disown | ScaleTo | Delete
+T = TypeVar("T")
+
+MOST_HANDED_OVER = 4
+"""Objects of a fleet that are handed over at one look."""
 
 
 class Belongs(Enum):
@@ -124,6 +128,23 @@ def template_actions(manifest: Object, live: Object | None, *, replicas: int | N
         yield Apply(manifest) if fields is None else HandOver(live, fields)
     elif held_by_create(live):
         yield Disown(live)
+
+
+def few_hand_overs(due: Iterable[tuple[T, Action]]) -> Iterator[tuple[T, Action]]:
+    """All that is due, but of what is handed over only the first few: the others stay for the next looks.
+
+    Nothing waits for it: what another client changes before is applied again all the same. But a look sends its
+    requests one after the other. As long as it takes, no message for this fleet is seen, nor one for a fleet that waits
+    for its place; with an API server that takes a second for each, 28 of them would be half a minute.
+
+    Args:
+        due: in this order, each with the object that it is for.
+    """
+    left = MOST_HANDED_OVER
+    for it, action in due:
+        left -= isinstance(action, HandOver)
+        if left >= 0 or not isinstance(action, HandOver):
+            yield it, action
 
 
 def scale_action(live: Object, replicas: int) -> ScaleTo | None:
