@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ LONGEST_NAME = 200
 
 MOST_TRANSITIONS = 2**31 - 1
 """The API server takes no larger number: who wrote that one could else keep a Lease from all for ever."""
+
+MOST_WRITTEN = 10
+"""Writes that a Lease is known by as this process': more are not tried before it has run out."""
 
 _DELETED = "deleted"
 """In the place of a version."""
@@ -71,6 +75,7 @@ class Lease:
         self._seen: tuple[str, float] = ("", 0.0)
         self._theirs_s = LONGEST_S
         self._transitions: object = None
+        self._written: deque[object] = deque(maxlen=MOST_WRITTEN)
         self.taken = 0
         """How often it became this one's, which is not counted anew when it is renewed."""
         self.another: str | None = None
@@ -117,11 +122,23 @@ class Lease:
             async with self._one, asyncio.timeout(self._terms.request_within_s):
                 held, self._until = self.left_s > 0, float("-inf")
                 live, self._live = self._live, None
+                if held and live is None:
+                    live = await self._found()
                 if held and live is not None:
                     await self._cluster.patch(live, _at(live, {"holderIdentity": None}))
         except (ClusterError, TimeoutError) as error:
             where = f"{self._namespace}/{self._name}"
             logger.info("lease not given back", extra={"lease": where, "because": str(error)})
+
+    async def _found(self) -> Object | None:
+        """The Lease, where it is as this process wrote it: the last renewal failed, or its answer was lost.
+
+        Another replica may have written the same holder, but not at the same moment.
+        """
+        live = await self._cluster.read("Lease", self._namespace, self._name)
+        spec = _spec_of(live)
+        ours = spec.get("holderIdentity") == self._holder and spec.get("renewTime") in self._written
+        return live if ours else None
 
     async def _attempt(self, begun: float) -> None:
         live = self._live if self.left_s > 0 else None
@@ -167,6 +184,7 @@ class Lease:
     def _spec(self, live: ReadOnlyObject) -> Object:
         # What people read in the Lease; nothing is decided by it.
         now = utc_now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._written.append(now)
         before = _spec_of(live)
         spec = {"holderIdentity": self._holder, "leaseDurationSeconds": self._terms.duration_s, "renewTime": now}
         if before.get("holderIdentity") == self._holder:

@@ -79,6 +79,49 @@ async def test_it_is_given_back_only_if_no_other_has_written_it() -> None:
     assert first.left_s > 0
 
 
+class Deaf(FakeCluster):
+    """Where answers are lost, its writes are carried out, or come to nothing."""
+
+    def __init__(self, *, carried_out: bool = True) -> None:
+        super().__init__()
+        self.carried_out, self.lost = carried_out, False
+
+    async def patch(self, live: ReadOnlyObject, change: ReadOnlyObject, subresource: str = "") -> Object:
+        found = await super().patch(live, change, subresource) if self.carried_out or not self.lost else {}
+        if self.lost:
+            raise ClusterError("no answer")
+        return found
+
+
+@pytest.mark.parametrize("carried_out", [True, False], ids=["it was carried out", "it came to nothing"])
+async def test_it_is_given_back_although_the_answer_to_the_last_renewal_was_lost(*, carried_out: bool) -> None:
+    """Else who comes next waits for its whole length."""
+    machine, cluster = Machine(), Deaf(carried_out=carried_out)
+    first, second = (Lease(cluster, NAMESPACE, NAME, who, TERMS, machine.seconds) for who in ("one", "two"))
+    await first.attempt()
+    cluster.lost = True
+    await first.attempt()
+    assert first.failure == "no answer"
+    cluster.lost = False
+    await first.give_back()
+    await second.attempt()
+    assert (first.left_s > 0, second.left_s > 0) == (False, True)
+
+
+async def test_what_the_next_replica_of_the_same_operator_holds_is_not_given_back_by_the_one_before() -> None:
+    """The fleets' Lease names the operator: by that alone it would be taken for this one's."""
+    machine, cluster = Machine(), Deaf()
+    first, second = (Lease(cluster, NAMESPACE, NAME, "system/uo", TERMS, machine.seconds) for _ in range(2))
+    await first.attempt()
+    cluster.lost = True
+    await first.attempt()
+    cluster.lost = False
+    await second.attempt()
+    await first.give_back()
+    live = await cluster.read("Lease", NAMESPACE, NAME)
+    assert (live["spec"]["holderIdentity"], second.left_s > 0) == ("system/uo", True)
+
+
 async def test_one_that_is_given_back_while_it_is_asked_for_is_taken_at_once() -> None:
     """As when a leader ends while the next replica begins: the fleets' Lease names the operator, not the replica."""
 
