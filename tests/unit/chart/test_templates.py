@@ -264,6 +264,35 @@ def test_the_webhook_is_asked_of_the_watched_namespaces_alone() -> None:
     assert selector == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["metering"]}
 
 
+@pytest.mark.parametrize(
+    "selector, asked",
+    [
+        ("utilitarian.io/shard=a", [("utilitarian.io/shard", "In", ["a"])]),
+        ("a == b", [("a", "In", ["b"])]),
+        ("a!=b", [("a", "NotIn", ["b"])]),
+        ("a=", [("a", "In", [""])]),
+        ("a", [("a", "Exists", None)]),
+        ("! a", [("a", "DoesNotExist", None)]),
+        (
+            "in.x/notin in (in, 1 ),!b , c notin(d),e!=",
+            [
+                ("in.x/notin", "In", ["in", "1"]),
+                ("b", "DoesNotExist", None),
+                ("c", "NotIn", ["d"]),
+                ("e", "NotIn", [""]),
+            ],
+        ),
+        ("a in ()", [("a", "In", [""])]),
+    ],
+)
+def test_the_webhook_is_asked_of_the_namespaces_that_labels_choose_alone(selector: str, asked: list[Any]) -> None:
+    """That of another release may let its pods ask for more: it would be refused there what its own operator allows."""
+    objects = render({"admission": {"enabled": True}, "namespaceSelector": selector})
+    (webhook,) = one(objects, "ValidatingWebhookConfiguration")["webhooks"]
+    found = webhook["namespaceSelector"]["matchExpressions"]
+    assert [(it["key"], it["operator"], it.get("values")) for it in found] == asked
+
+
 def test_named_namespaces_need_no_right_outside_them() -> None:
     objects = render({"watchNamespaces": ["metering", "staging"]})
     roles = {
