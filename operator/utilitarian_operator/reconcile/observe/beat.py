@@ -1,8 +1,11 @@
 """Reads what is there of one fleet's beat, also what no watch shows: others' pods, and the claim for its volume."""
 
+import asyncio
 import logging
+import zlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS, OTHERS_SELECTOR, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -21,6 +24,16 @@ CLAIM_EVERY_S = 5.0
 MOST_PODS = 500
 """Pods of others that are looked at, in one request."""
 
+SAME_MOMENT_S = 5.0
+"""For so long the other fleets of a namespace get what one has read of others' pods; then it is kept no longer."""
+
+
+class _Reading(NamedTuple):
+    """Pods of others in one namespace, as they are read; None where no answer came."""
+
+    at_s: float
+    pods: asyncio.Task[list[Object] | None]
+
 
 class AllBeats:
     """The beats of all fleets, gone through once for all looks: each would else go through all other fleets.
@@ -34,6 +47,31 @@ class AllBeats:
         self._as_of: tuple[int, ...] = ()
         self._pods: tuple[Object, ...] = ()
         self._by_namespace: dict[str, list[tuple[Key, ReadOnlyObject]]] = {}
+        self._others: dict[str, _Reading] = {}
+
+    async def others(
+        self, namespace: str, now_s: float, read: Callable[[], Coroutine[Any, Any, list[Object] | None]]
+    ) -> list[Object] | None:
+        """Pods of others in a namespace, read once for all of its fleets that ask in the same moment.
+
+        Args:
+            namespace: of them.
+            now_s: seconds of a clock that never goes back.
+            read: sends the request.
+        """
+        reading = self._others.get(namespace)
+        if reading is None or now_s - reading.at_s >= SAME_MOMENT_S:
+            reading = self._others[namespace] = _Reading(now_s, asyncio.create_task(read(), name="pods of others"))
+        return await asyncio.shield(reading.pods)  # a look that is cut off takes it from no other
+
+    def let_go(self, now_s: float) -> None:
+        """Keep no longer what was read some time ago.
+
+        Args:
+            now_s: seconds of a clock that never goes back.
+        """
+        for namespace in [name for name, it in self._others.items() if now_s - it.at_s >= SAME_MOMENT_S]:
+            del self._others[namespace]
 
     def pods(self) -> tuple[Object, ...]:
         """The pod of each fleet's beat that has one; the same tuple until one of them changes."""
@@ -81,6 +119,7 @@ class BeatReader:
             fleet: what runs.
             claimed: whether its claim was made, or found, since the operator began.
         """
+        self._beats.let_go(self._monotonic())
         found = self.newest(fleet, BeatReadings())
         if not fleet.beat.enabled or not makes_objects(fleet.mode):
             return found
@@ -106,8 +145,9 @@ class BeatReader:
         )
 
     async def _with_requests(self, fleet: Fleet, found: BeatReadings, *, claimed: bool) -> BeatReadings:
-        if self._is_due("others", OTHERS_EVERY_S):
-            found = changed(found, others=await self._others())
+        if self._is_due("others", OTHERS_EVERY_S, _moment_of(self._key.namespace)):
+            others = await self._beats.others(self._key.namespace, self._monotonic(), self._others)
+            found = changed(found, others=others)
         if fleet.beat.storage.ephemeral:
             return found
         if not found.ready and self._is_due("claim", CLAIM_EVERY_S):
@@ -123,11 +163,12 @@ class BeatReader:
             return found
         return changed(found, storage_classes=classes, csi_drivers=drivers)
 
-    def _is_due(self, what: str, every_s: float) -> bool:
+    def _is_due(self, what: str, every_s: float, at_s: float | None = None) -> bool:
+        """Whether it is time; `at_s`: the second of each span at which it is, else that of the last time."""
         now = self._monotonic()
         if now < self._due[what]:
             return False
-        self._due[what] = now + every_s
+        self._due[what] = now + every_s - (0.0 if at_s is None else (now - at_s) % every_s)
         return True
 
     async def _others(self) -> list[Object] | None:
@@ -146,6 +187,11 @@ class BeatReader:
         except ClusterError as error:
             logger.info("claim not seen", extra={"fleet": str(self._key), "because": str(error)})
         return None
+
+
+def _moment_of(namespace: str) -> float:
+    """The second of each span at which all fleets of a namespace read: not the same one for all namespaces."""
+    return zlib.crc32(namespace.encode()) % OTHERS_EVERY_S
 
 
 def _pod_of(store: Store, key: Key) -> Object:

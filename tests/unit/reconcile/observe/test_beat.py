@@ -12,7 +12,13 @@ from utilitarian_operator.core.objects.actions import Action, Apply, Create
 from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.errors import ClusterError, Rejected
-from utilitarian_operator.reconcile.observe.beat import CLAIM_EVERY_S, OTHERS_EVERY_S, AllBeats, BeatReader
+from utilitarian_operator.reconcile.observe.beat import (
+    CLAIM_EVERY_S,
+    OTHERS_EVERY_S,
+    SAME_MOMENT_S,
+    AllBeats,
+    BeatReader,
+)
 
 KEY = Key("ns", "fleet")
 OURS, OLD = beat_of("fleet"), beat_of("old")
@@ -27,8 +33,11 @@ class Beat:
 
     def __init__(self, spec: str = "maxWorkers: 9") -> None:
         self.store, self.cluster, self.at_s = Store(), FakeCluster(), 1000.0
-        self.fleet = fleet_with_beat(spec)
-        self._reader = BeatReader(KEY, self.store, self.cluster, lambda: self.at_s, AllBeats(self.store))
+        self.fleet, self._beats = fleet_with_beat(spec), AllBeats(self.store)
+        self._reader = self.reader(KEY)
+
+    def reader(self, key: Key) -> BeatReader:
+        return BeatReader(key, self.store, self.cluster, lambda: self.at_s, self._beats)
 
     def see(self, kind: str, *bodies: dict[str, Any]) -> None:
         for body in bodies:
@@ -129,6 +138,37 @@ async def test_what_no_watch_shows_is_asked_for_now_and_then() -> None:
     assert (found.others, names([found.claim])) == (None, ["fleet-beat"])
     beat.at_s += OTHERS_EVERY_S
     assert names((await beat.look()).others) == ["theirs"]
+
+
+async def test_all_fleets_of_a_namespace_get_the_pods_of_others_by_one_request() -> None:
+    world, minutes = Beat("beat: {storage: {ephemeral: true}}"), 4
+    readers = [world.reader(Key("ns", f"fleet-{number}")) for number in range(3)]
+    got = [0] * len(readers)
+    for second in range(minutes * 60):
+        world.at_s += 1
+        for number, reader in enumerate(readers[: 1 + second]):  # each is made a second later than the one before
+            got[number] += (await reader.look(world.fleet, claimed=True)).others is not None
+    spans = minutes * 60 / OTHERS_EVERY_S
+    assert set(got) == {spans + 1}, "at the first look, and once in each span"
+    assert world.asked() == ["pods"] * round(spans + 1)
+
+
+@pytest.mark.parametrize(
+    "namespace, after_s, requests",
+    [
+        pytest.param("ns", 0, 1, id="in the same moment"),
+        pytest.param("ns", SAME_MOMENT_S, 2, id="later"),
+        pytest.param("other", 0, 2, id="in another namespace"),
+    ],
+)
+async def test_what_one_fleet_has_read_of_others_is_kept_for_a_moment(
+    namespace: str, after_s: float, requests: int
+) -> None:
+    world = Beat("beat: {storage: {ephemeral: true}}")
+    await world.look()
+    world.at_s += after_s
+    await world.reader(Key(namespace, "second")).look(world.fleet, claimed=True)
+    assert world.asked() == ["pods"] * requests
 
 
 async def test_a_claim_that_is_gone_is_told_once_with_the_storage_that_a_new_one_may_have() -> None:
