@@ -8,7 +8,7 @@ from tests.golden.manifests import examples, objects
 from tests.support.controlplane import APPLY_PATCH, ControlPlane
 from utilitarian_operator.adapters.cluster.ownership import Path, from_tree
 from utilitarian_operator.core.labels import MANAGER
-from utilitarian_operator.core.objects.handover import handed_over
+from utilitarian_operator.core.objects.handover import carries, handed_over
 
 EXAMPLES = examples()
 COLLECTIONS = {
@@ -57,6 +57,16 @@ def test_what_is_made_is_handed_to_the_apply_field_by_field(
         fields = handed_over(manifest, made)
         assert fields is not None, manifest["metadata"]["name"]
         assert _applied(fields) == _applied(applied["metadata"]["managedFields"])
+        assert carries(manifest, applied), "else each start of the operator applies it again"
+
+
+def test_beat_is_not_applied_again_at_a_start(controlplane: ControlPlane, namespace: str) -> None:
+    for resource in EXAMPLES.values():
+        for manifest in [it for it in objects(resource, namespace) if it["kind"] == "StatefulSet"]:
+            item = f"{COLLECTIONS['StatefulSet'].format(namespace)}/{manifest['metadata']['name']}"
+            options = f"?fieldManager={MANAGER}&fieldValidation=Strict&dryRun=All"
+            applied = controlplane.request("PATCH", item + options, manifest, APPLY_PATCH)
+            assert carries(manifest, applied), manifest["metadata"]["name"]
 
 
 def _applied(entries: list[dict[str, Any]]) -> set[Path]:
