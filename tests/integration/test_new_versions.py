@@ -52,6 +52,9 @@ def test_a_task_that_a_worker_does_not_know_is_gone_unless_its_queue_has_dead_le
     worker = application.worker("one", queues=["work"], execution="solo")
     with running(worker) as (one,):
         wait_until(lambda: UNKNOWN in one.log_text(), within=SOON, describe=one.tail)
+        # It says that it doesn't know the task before it refuses the message; the broker itself says that it has none.
+        in_queue = ("list_queues", "--no-table-headers", "-p", vhost, "name", "messages")
+        wait_until(lambda: "work\t0" in rabbitmq.control(*in_queue).splitlines(), within=SOON, describe=one.tail)
         one.kill()
     assert rabbitmq.take(vhost, "work") == []
     assert [it.headers["id"] for it in rabbitmq.take(vhost, "dead")] == ([sent] if dead_letters else [])

@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,7 +79,7 @@ async def changes(cluster: DryRunCluster, owner: Owner, fleet: Fleet, *, built_i
     wanted = wanted_objects(owner, fleet, live, {}, noted(owner, fleet, live), built_in=built_in)
     plan = todo(owner, wanted, live, none, changed=lambda _, __: True)
     turn = asyncio.Semaphore(AT_A_TIME)
-    found = await asyncio.gather(
+    found = await together(
         *(_rehearsed(cluster, turn, owner, it, live, unseen=isinstance(action, Create)) for it, action in plan.actions),
         _claim(cluster, owner, fleet),
     )
@@ -87,6 +88,24 @@ async def changes(cluster: DryRunCluster, owner: Owner, fleet: Fleet, *, built_i
         *(_taken(it) for it in plan.taken),
         *(_deleted(deletion.live) for deletion in plan.deletions),
     ]
+
+
+async def together(*asked: Coroutine[None, None, Change | None]) -> list[Change | None]:
+    """The answers, in the order of the questions. Where several fail it is always the first one's error.
+
+    Nothing of the others goes on then. `asyncio.gather` would raise what came first, so that the same plan named one
+    right today and another one tomorrow.
+
+    Raises:
+        ClusterError: a question's own.
+    """
+    tasks = [asyncio.ensure_future(it) for it in asked]
+    try:
+        return [await it for it in tasks]
+    finally:
+        for it in tasks:
+            it.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def difference(before: Object | None, after: Object | None, what: str) -> list[str]:
