@@ -121,6 +121,32 @@ async def test_an_answer_that_is_no_json_is_a_cluster_error(controlplane: Contro
             await ClusterClient(made).read("Secret", "ns", "env")
 
 
+@pytest.mark.parametrize(
+    "status, body, said",
+    [
+        (200, '{"resources": [{"name": "utilitarianworkerpools"}]}', "True"),
+        (200, '{"resources": [{"name": "others"}]}', "False"),
+        (404, "404 page not found", "False"),
+        (403, '{"message": "no"}', "Rejected: GET apis/utilitarian.io/v1alpha1: HTTP 403: no"),
+        (200, "{}", "ClusterError: GET apis/utilitarian.io/v1alpha1: the answer is no list of kinds"),
+        (200, "[]", "ClusterError: GET apis/utilitarian.io/v1alpha1: the answer is no list of kinds"),
+    ],
+    ids=["served", "others of its group", "no such group", "no right", "nothing", "another shape"],
+)
+async def test_whether_the_api_server_serves_a_kind(
+    controlplane: ControlPlane, status: int, body: str, said: str
+) -> None:
+    async with (
+        serve(LOOPBACK, 0, {"/{path:.*}": lambda: web.Response(status=status, text=body)}) as port,
+        client(controlplane, f"http://{LOOPBACK}:{port}") as made,
+    ):
+        try:
+            found = str(await ClusterClient(made).serves("utilitarianworkerpools"))
+        except ClusterError as error:
+            found = f"{type(error).__name__}: {error}"
+        assert found == said
+
+
 async def test_an_api_server_that_is_away_is_a_cluster_error(controlplane: ControlPlane) -> None:
     async with client(controlplane, f"https://{LOOPBACK}:{free_port()}") as made:
         with pytest.raises(ClusterError, match="GET api/v1/namespaces/ns/secrets/env: ") as raised:

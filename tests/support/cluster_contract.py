@@ -289,6 +289,10 @@ class ClusterContract:
         assert await names(namespace, fields="metadata.name=two-a") == ["two-a"]
         assert {"one-a", "two-a"} <= set(await names(None))
 
+    async def test_the_api_server_says_which_kinds_it_serves(self, stage: Stage) -> None:
+        assert await stage.cluster.serves("utilitarianworkerpools")
+        assert await stage.cluster.serves("deployments")
+
     async def test_a_status_is_written_and_what_is_not_given_stays(self, stage: Stage) -> None:
         body = resource()
         body["metadata"] |= {"namespace": stage.namespace}

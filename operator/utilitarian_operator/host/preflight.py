@@ -8,13 +8,14 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import GROUP
-from utilitarian_operator.errors import ClusterError, Gone
+from utilitarian_operator.errors import ClusterError
 
 EACH_S, AGAIN_S = 60.0, 5.0
 
 Right: TypeAlias = tuple[str, str, str, str]
 
 RIGHTS: tuple[Right, ...] = (
+    ("list", GROUP, FLEETS, ""),
     ("watch", GROUP, FLEETS, ""),
     ("patch", GROUP, FLEETS, "status"),
     ("watch", "apps", "deployments", ""),
@@ -40,16 +41,14 @@ async def check(cluster: Cluster, namespaces: Sequence[str], more: Sequence[Righ
         more: rights beyond those that each operator needs.
     """
     try:
-        for namespace in namespaces or (None,):
-            await cluster.items(FLEETS, namespace, limit=1)
+        if not await cluster.serves(FLEETS):
+            return f"the API server does not know {FLEETS}.{GROUP}: install the CRD"
         for namespace in namespaces or ("",):
             for right in (*RIGHTS, *more):
                 if not await _has(cluster, namespace, *right):
                     return _lacking(namespace, *right)
             if not await _has(cluster, namespace, "patch", "coordination.k8s.io", "leases", "", FLEETS_LEASE):
                 return _lacking(namespace, "patch", "coordination.k8s.io", f"leases named {FLEETS_LEASE}", "")
-    except Gone:
-        return f"the API server does not know {FLEETS}.{GROUP}: install the CRD"
     except ClusterError as error:
         return f"the API server can't be asked: {error}"
     return None

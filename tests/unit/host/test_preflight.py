@@ -6,7 +6,7 @@ import pytest
 
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.errors import ClusterError, Gone
+from utilitarian_operator.errors import ClusterError
 from utilitarian_operator.host.health import ProcessHealth
 from utilitarian_operator.host.preflight import AGAIN_S, EACH_S, check, keep_checking
 
@@ -15,6 +15,10 @@ class Reviews(FakeCluster):
     """Answers what a service account may do."""
 
     lacking: tuple[str, str] | None = None
+    knows = True
+
+    async def serves(self, plural: str) -> bool:
+        return await super().serves(plural) and self.knows
 
     async def create(self, manifest: Object) -> Object:
         asked = manifest["spec"]["resourceAttributes"]
@@ -22,12 +26,13 @@ class Reviews(FakeCluster):
 
 
 @pytest.mark.parametrize(
-    "error, lacking, said",
+    "knows, error, lacking, said",
     [
-        (None, None, None),
-        (Gone("HTTP 404"), None, "the API server does not know utilitarianworkerpools.utilitarian.io: install the CRD"),
-        (ClusterError("no answer"), None, "the API server can't be asked: no answer"),
+        (True, None, None, None),
+        (False, None, None, "the API server does not know utilitarianworkerpools.utilitarian.io: install the CRD"),
+        (True, ClusterError("no answer"), None, "the API server can't be asked: no answer"),
         (
+            True,
             None,
             ("patch", "scale"),
             (
@@ -39,14 +44,15 @@ class Reviews(FakeCluster):
     ids=["all is there", "no definition", "no answer", "a right is missing"],
 )
 async def test_a_candidate_says_what_keeps_it_from_taking_over(
-    error: ClusterError | None, lacking: tuple[str, str] | None, said: str | None
+    knows: bool, error: ClusterError | None, lacking: tuple[str, str] | None, said: str | None
 ) -> None:
     def fails(request: Request) -> Exception | None:
-        return error if request.verb == "items" else None
+        return error if request.verb == "serves" else None
 
     cluster = Reviews(fails=fails)
-    cluster.lacking = lacking
+    cluster.knows, cluster.lacking = knows, lacking
     assert await check(cluster, ["metering"]) == said
+    assert "items" not in {request.verb for request in cluster.requests}  # an unchanged fleet makes no list call
     health = ProcessHealth(lacks=said)
     assert health.unready() == said
     assert health.sick() is None

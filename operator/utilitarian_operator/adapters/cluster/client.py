@@ -146,6 +146,21 @@ class ClusterClient(Cluster):
         options = {"preconditions": preconditions, "propagationPolicy": "Background"}
         await self._write("DELETE", _item(live), options, JSON)
 
+    async def serves(self, plural: str) -> bool:
+        """Whether the API server knows a kind, by the list of its version's kinds.
+
+        Args:
+            plural: the kind, as its path has it.
+        """
+        try:
+            version = await self._request("GET", _LISTS[plural])
+        except Gone:
+            return False
+        try:
+            return any(it["name"] == plural for it in version["resources"])
+        except (KeyError, TypeError) as error:
+            raise ClusterError(f"GET {_LISTS[plural]}: the answer is no list of kinds") from error
+
     async def log_end(self, pod: ReadOnlyObject, container: str, *, previous: bool) -> str:
         """The last lines of a container's log, as its node has them.
 

@@ -103,6 +103,11 @@ class FakeCluster(Cluster):
         found, at = await self.items(plural, namespace, selector, fields=fields)
         return [it for it in map(each, found) if it is not None], at
 
+    async def serves(self, plural: str) -> bool:
+        """Whether a kind is known: each is that the operator asks for."""
+        self._asked(Request("serves", plural, ""))
+        return True
+
     async def log_end(self, pod: ReadOnlyObject, container: str, *, previous: bool) -> str:
         """The text that was put into `logs`; else there is none."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]

@@ -55,6 +55,13 @@ class Cluster(Protocol):
             fields: selector of fields.
         """
 
+    async def serves(self, plural: str) -> bool:
+        """Whether the API server knows a kind, in the version that the operator asks for; no object is read for that.
+
+        Args:
+            plural: the kind, as its path has it.
+        """
+
     async def log_end(self, pod: ReadOnlyObject, container: str, *, previous: bool) -> str:
         """The last lines of a container's log, as its node has them: at most 100 lines and 64 KiB.
 
