@@ -1,7 +1,7 @@
 """kombu's mailbox of remote control, bounded in time, that skips messages that are no JSON."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kombu import Consumer, Producer
@@ -10,13 +10,52 @@ from kombu.pidbox import Mailbox
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
-from utilitarian_operator.adapters.broker.workers.replies import is_answer
+from utilitarian_operator.adapters.broker.workers.replies import answers, is_node
 
 ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""
 
 LONGEST_READING = 10
 """Times `ANSWER_WITHIN_S` that answers to one question are read at most, however many come that are of no use."""
+
+UNSHOWN = "one that can't be shown"
+"""Stands for a content type with characters that are none."""
+
+
+class Replies:
+    """What came in answer to one question.
+
+    Args:
+        ticket: of the question; a reply without it, or with another one, is none.
+        asked: the nodes that were asked; empty where every worker was, who are never known to have all answered.
+        callback: is called with each reply.
+    """
+
+    def __init__(self, ticket: str, asked: Iterable[str] = (), callback: Callable[[Any], None] | None = None) -> None:
+        self._ticket, self._callback = ticket, callback
+        self._unheard, self._to_all = set(asked), not asked
+        self.bodies: list[Any] = []
+        self.strange: list[str] = []
+        """The content types of replies that may not be decoded: who sent them is not known."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing more is waited for: what others say, or one says twice, stands for no other's answer."""
+        return not self._to_all and len(self._unheard) <= len(self.strange)
+
+    def take(self, body: Any, headers: Mapping[str, Any]) -> None:
+        """A reply that could be decoded."""
+        if headers.get("ticket") == self._ticket:
+            self.bodies.append(body)
+            self._unheard.difference_update(body if isinstance(body, dict) else ())
+            if self._callback is not None:
+                self._callback(body)
+
+    def pass_over(self, content_type: object, headers: Mapping[str, Any]) -> None:
+        """A reply that is never decoded."""
+        if headers.get("ticket") == self._ticket:
+            shown = str(content_type)
+            self.strange.append(shown if shown.isprintable() else UNSHOWN)
 
 
 class AnswersBox(Mailbox):  # type: ignore[misc]
@@ -33,6 +72,15 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self.seconds = seconds
         self.unreadable = set()
+        self._asked: tuple[str, ...] = ()
+
+    def call(self, destination: Sequence[str], *arguments: Any, **options: Any) -> Any:
+        """Ask these workers."""
+        self._asked = tuple(destination)
+        try:
+            return super().call(destination, *arguments, **options)
+        finally:
+            self._asked = ()
 
     def _collect(
         self,
@@ -44,31 +92,24 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
         accept: None = None,
     ) -> list[Any]:
         """The answers to one question, until all that were asked have answered or no answer has come for a while."""
-        del accept
-        answers: list[Any] = []
-        strange: list[str] = []
-
-        def read(body: Any, message: Any) -> None:
-            if message.headers.get("ticket", ticket) == ticket:
-                answers.append(body)
-                if callback is not None:
-                    callback(body)
-
-        def pass_over(message: Any, _: Exception) -> None:
-            if message.headers.get("ticket", ticket) == ticket:
-                strange.append(str(message.content_type))
-
+        del limit, accept
+        replies = Replies(ticket, self._asked, callback)
         chosen = channel or self.connection.default_channel
-        options = {"accept": self.accept, "no_ack": True, "callbacks": [read], "on_decode_error": pass_over}
+        options = {
+            "accept": self.accept,
+            "no_ack": True,
+            "callbacks": [lambda body, message: replies.take(body, message.headers)],
+            "on_decode_error": lambda message, _: replies.pass_over(message.content_type, message.headers),
+        }
         until = self.seconds() + LONGEST_READING * timeout
         with Consumer(chosen, [self.reply_queue], **options):
-            while (limit is None or len(answers) + len(strange) < limit) and self.seconds() < until:
+            while not replies.complete and self.seconds() < until:
                 try:
                     self.connection.drain_events(timeout=timeout)
                 except TimeoutError:
                     break
-        self.unreadable.update(strange)
-        return answers
+        self.unreadable.update(replies.strange)
+        return replies.bodies
 
     @contextlib.contextmanager
     def producer_or_acquire(self, producer: Producer | None = None, channel: Any = None) -> Iterator[Producer]:
@@ -94,14 +135,13 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
             replies = self.multi_call(question, arguments, timeout=ANSWER_WITHIN_S) or []
         else:
             replies = self.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S, callback=came) or []
-        answers = (pair for reply in replies if isinstance(reply, dict) for pair in reply.items())
-        return {node: answer for node, answer in answers if is_answer(question, answer)}
+        return answers(question, replies, None if nodes is None else frozenset(nodes))
 
     def ping(self, pattern: str) -> set[str]:
         """The nodes of these names that answer in time."""
         options = {"reply": True, "timeout": ANSWER_WITHIN_S, "pattern": pattern, "matcher": "glob"}
         replies = self._broadcast("ping", **options) or []
-        return {node for reply in replies if isinstance(reply, dict) for node in reply if isinstance(node, str)}
+        return {node for reply in replies if isinstance(reply, dict) for node in reply if is_node(node)}
 
 
 class _Once(Producer):  # type: ignore[misc]

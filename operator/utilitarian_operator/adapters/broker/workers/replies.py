@@ -3,7 +3,7 @@
 One worker's odd word, of a plugin that answers in Celery's stead say, must not end the asking of all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 MOST_TASKS = 10**15
@@ -13,10 +13,36 @@ MOST_QUEUES = 1_000
 """That one worker consumes; a catch-all is looked at, and shown, queue by queue."""
 
 LONGEST_NAME = 255
-"""Bytes of a queue's name (AMQP 0-9-1: a short string)."""
+"""Bytes of a queue's name (AMQP 0-9-1: a short string). A worker's name is part of the name of its mailbox's queue."""
+
+TASKS = frozenset({"active", "reserved", "scheduled"})
+"""Questions whose answer lists tasks."""
 
 MOST_SECONDS = 10**11
 """Of a worker's clock: three thousand years."""
+
+
+def answers(question: str, replies: Iterable[object], asked: Collection[str] | None) -> dict[str, Any]:
+    """What counts of the replies to a question, by node.
+
+    Two that go by one name are heard as one that holds the tasks of both: it must not look emptier than either.
+
+    Args:
+        question: Celery's name of it.
+        replies: as they came.
+        asked: the nodes that were asked; None where every worker was.
+    """
+    found: dict[str, Any] = {}
+    for node, answer in (pair for reply in replies if isinstance(reply, dict) for pair in reply.items()):
+        if (is_node(node) if asked is None else node in asked) and is_answer(question, answer):
+            both = question in TASKS and found.get(node, answer) != answer
+            found[node] = [*found[node], *answer] if both else answer
+    return found
+
+
+def is_node(name: object) -> bool:
+    """Whether a worker may be called so: the name is shown, and no reply is bound to the length of a true one."""
+    return isinstance(name, str) and name.isprintable() and _is_name(name)
 
 
 def is_answer(question: str, reply: object) -> bool:

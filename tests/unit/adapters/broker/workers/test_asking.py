@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 from amqp import spec
+from kombu import pidbox
 
 from tests.support.scripted_broker import Peer, method, scripted_broker
 from utilitarian_operator.adapters.broker.workers import mailbox
@@ -12,6 +13,7 @@ from utilitarian_operator.adapters.broker.workers.remote_control import RemoteCo
 from utilitarian_operator.errors import BrokerBlocked, BrokerUnreachable
 
 ANSWER = b'{"celery@a": []}'
+TICKET = "1"
 PACKED = {"compression": "application/x-gzip"}
 
 
@@ -25,10 +27,11 @@ def test_what_is_packed_is_never_unpacked(
 ) -> None:
     """A few KiB that a worker of one namespace packs could fill the memory of the operator of all."""
     monkeypatch.setattr(mailbox, "ANSWER_WITHIN_S", 0.3)
+    monkeypatch.setattr(pidbox, "uuid", lambda: TICKET)
 
     def consume(peer: Peer, channel: int) -> None:
         peer.say(method(channel, spec.Basic.ConsumeOk, b"\x011"))
-        peer.deliver(channel, body, headers)
+        peer.deliver(channel, body, {"ticket": TICKET, **headers})
 
     with scripted_broker(basic_consume=consume) as broker, closing(RemoteControl(broker.url)) as control:
         assert control.consuming() == heard

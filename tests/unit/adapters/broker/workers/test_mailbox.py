@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from kombu import Connection, Producer
 
-from utilitarian_operator.adapters.broker.workers.mailbox import LONGEST_READING, AnswersBox
+from utilitarian_operator.adapters.broker.workers.mailbox import LONGEST_READING, UNSHOWN, AnswersBox
 
+A, B = "celery@a", "celery@b"
 PICKLE = "application/x-python-serialize"
 
 
@@ -20,33 +22,56 @@ def box() -> Iterator[AnswersBox]:
         yield box
 
 
-def answered(box: AnswersBox, body: object, ticket: str = "ours", content: str = "") -> None:
+def answered(box: AnswersBox, body: object, ticket: str | None = "ours", content: str = "") -> None:
     """A worker's answer comes in."""
     how = {"content_type": content, "content_encoding": "binary"} if content else {"serializer": "json"}
     producer = Producer(box.connection.default_channel, box.reply_exchange, box.oid)
-    producer.publish(body, headers={"ticket": ticket}, **how)
+    producer.publish(body, headers={} if ticket is None else {"ticket": ticket}, **how)
+
+
+def collected(box: AnswersBox, *asked: str, **options: Any) -> list[object]:
+    """What is read after a question to these workers."""
+    box._asked = asked
+    return box._collect("ours", **options)
 
 
 def test_only_answers_to_this_question_count(box: AnswersBox) -> None:
-    for ticket in ("ours", "earlier", "ours"):
-        answered(box, {"celery@a": ticket}, ticket)
-    assert box._collect("ours", limit=2) == [{"celery@a": "ours"}] * 2
+    answered(box, {A: "earlier"}, "earlier")
+    answered(box, {A: "to no question"}, None)
+    answered(box, {A: "ours"})
+    assert collected(box, A) == [{A: "ours"}]
+
+
+@pytest.mark.parametrize(
+    "first", [{A: []}, {"celery@stranger": []}, [], "a", None], ids=["said twice", "not asked", "list", "text", "null"]
+)
+def test_what_another_says_stands_for_no_answer(box: AnswersBox, first: object) -> None:
+    """One reply too many had the reading end before all that were asked had answered: another one was silent by it."""
+    for body in (first, {A: []}, {B: []}):
+        answered(box, body)
+    assert collected(box, A, B) == [first, {A: []}, {B: []}]
 
 
 def test_what_can_not_be_decoded_is_no_answer_and_ends_nothing(box: AnswersBox) -> None:
     answered(box, b"\x80", content=PICKLE)
-    answered(box, {"celery@a": []})
+    answered(box, {A: []})
     answered(box, b"\x80", ticket="earlier", content="application/x-yaml")
     heard: list[object] = []
-    assert box._collect("ours", limit=2, callback=heard.append) == [{"celery@a": []}]
-    assert heard == [{"celery@a": []}]
+    assert collected(box, A, B, callback=heard.append) == [{A: []}]
+    assert heard == [{A: []}]
     assert box.unreadable == {PICKLE}
+
+
+def test_a_content_type_is_only_told_if_it_can_be_shown(box: AnswersBox) -> None:
+    answered(box, b"\x80", content="a\u202eb")
+    assert collected(box, A) == []
+    assert box.unreadable == {UNSHOWN}
 
 
 def test_however_many_come_that_are_of_no_use_the_reading_ends(box: AnswersBox) -> None:
     for _ in range(2 * LONGEST_READING):
-        answered(box, {"celery@a": []}, "earlier")
-    assert box._collect("ours", limit=1, timeout=1.0) == []
+        answered(box, {A: []}, "earlier")
+    assert collected(box, A, timeout=1.0) == []
     left = box.reply_queue(box.connection.default_channel).queue_declare(passive=True).message_count
     assert 0 < left < 2 * LONGEST_READING
 

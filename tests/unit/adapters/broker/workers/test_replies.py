@@ -25,6 +25,7 @@ from utilitarian_operator.adapters.broker.workers.remote_control import (
     _held,
     eta,
 )
+from utilitarian_operator.adapters.broker.workers.replies import TASKS
 from utilitarian_operator.core.never_started import AFTER
 from utilitarian_operator.core.observation.counted.worked import Worked, heard, word
 
@@ -110,6 +111,36 @@ def test_a_worker_whose_pool_has_not_begun_is_silent() -> None:
 )
 def test_what_nothing_can_be_reckoned_with_is_no_answer(question: str, answer: object) -> None:
     assert ODD not in said(question, [{ODD: answer}, {NODE: QUIET[question]}])
+
+
+TASK, OTHER = {"id": "1"}, {"id": "2"}
+
+
+@pytest.mark.parametrize("question", sorted(TASKS))
+@pytest.mark.parametrize("first, second", [([], [TASK]), ([TASK], []), ([TASK], [OTHER, OTHER])])
+def test_two_of_one_name_hold_what_both_hold(question: str, first: list[object], second: list[object]) -> None:
+    """The last one's word was taken for both: a busy worker could look empty."""
+    assert said(question, [{NODE: first}, {NODE: second}]) == {NODE: [*first, *second]}
+
+
+def test_what_is_said_twice_counts_once() -> None:
+    assert said("active", [{NODE: [TASK]}] * 2) == {NODE: [TASK]}
+
+
+def test_an_odd_answer_by_a_name_takes_nothing_from_what_it_holds() -> None:
+    for replies in ([{NODE: [TASK]}, {NODE: {"error": "x"}}], [{NODE: {"error": "x"}}, {NODE: [TASK]}]):
+        assert said("active", replies) == {NODE: [TASK]}
+
+
+@pytest.mark.parametrize("question", sorted(QUIET))
+def test_who_was_not_asked_is_not_heard(question: str) -> None:
+    assert said(question, [{"celery@stranger": QUIET[question], NODE: QUIET[question]}]).keys() == {NODE}
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "celery@\ud800", "celery@\x1b[2J", "celery@\u202e"])
+def test_a_name_that_no_worker_has_is_not_heard(name: str) -> None:
+    """It came into the status: of a megabyte, or with characters that are none."""
+    assert said(QUEUES, [{name: []}, {NODE: []}], all_workers=True).keys() == {NODE}
 
 
 @given(name=st.text(st.characters(codec=None), max_size=300))
