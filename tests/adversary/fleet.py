@@ -16,6 +16,7 @@ POOLS = tuple(LATE)
 QUEUES_OF = {"fast": ("fast",), "slow": ("slow",), "runs": ("runs",), "duo": ("duo.a", "duo.b")}
 SECONDS = {"45s": 45.0, "90s": 90.0}
 SCHEDULED_EACH_S = 300
+MAX_WORKERS = 8
 LIMIT = 4
 """One return more than the operator may cause by putting a pool to sleep again and again."""
 ENDS_BEFORE_S = 450
@@ -53,7 +54,7 @@ def fleet(*, statistics: bool, execution: str, when_due: bool = False) -> Object
     if when_due:
         pools[0]["scaling"] |= {"wake": "WhenDue", "drainWithin": "45s"}
         pools[1]["scaling"] |= {"wake": "WhenDue", "drainWithin": "90s"}
-    spec = {"image": "utilitarian:1", "broker": broker, "maxWorkers": 8, "pools": pools}
+    spec = {"image": "utilitarian:1", "broker": broker, "maxWorkers": MAX_WORKERS, "pools": pools}
     return {"metadata": {"name": NAME, "annotations": {}}, "spec": spec, "status": {}}
 
 

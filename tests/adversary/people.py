@@ -4,9 +4,12 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.adversary.fleet import NAME, POOLS, asked_for
+from tests.adversary.fleet import MAX_WORKERS, NAME, POOLS, asked_for
+from tests.adversary.plan import CURED_S
 
 RESOURCES = "utilitarianworkerpools"
+LIMITED_FOR_S = 600.0
+"""A limit may be lower than what the load of hours needs: in a long world it is lifted again."""
 
 
 def edit(world: Any, change: Callable[[Any], None]) -> None:
@@ -19,13 +22,14 @@ def edit(world: Any, change: Callable[[Any], None]) -> None:
 
 def edit_max(world: Any, a: float, b: float) -> None:
     """Another maximum for one pool, if it is there."""
+    name = POOLS[int(a * 4)]
 
-    def change(spec: Any) -> None:
-        pool = asked_for(spec, POOLS[int(a * 4)])
+    def change(spec: Any, most: int) -> None:
+        pool = asked_for(spec, name)
         if pool is not None:
-            pool["scaling"]["max"] = 1 + int(b * 8)
+            pool["scaling"]["max"] = most
 
-    edit(world, change)
+    _limit(world, lambda spec: change(spec, 1 + int(b * 8)), lambda spec: change(spec, _first_max(world, name)))
 
 
 def remove_pool(world: Any, lasts: float, a: float) -> None:
@@ -40,7 +44,19 @@ def remove_pool(world: Any, lasts: float, a: float) -> None:
 
 def edit_ceiling(world: Any, b: float) -> None:
     """Another maxWorkers."""
-    edit(world, lambda spec: spec.update(maxWorkers=3 + int(b * 12)))
+    _limit(
+        world, lambda spec: spec.update(maxWorkers=3 + int(b * 12)), lambda spec: spec.update(maxWorkers=MAX_WORKERS)
+    )
+
+
+def _limit(world: Any, change: Callable[[Any], None], back: Callable[[Any], None]) -> None:
+    edit(world, change)
+    if world.loop.at + LIMITED_FOR_S < world.length - CURED_S:
+        world.loop.call_later(LIMITED_FOR_S, edit, world, back)
+
+
+def _first_max(world: Any, name: str) -> int:
+    return int(world.pools[name]["scaling"]["max"])
 
 
 def edit_template(world: Any, a: float) -> None:

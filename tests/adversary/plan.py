@@ -39,7 +39,11 @@ MOMENTS = ("mark", "gate", "step-down", "step-up", "start", "rollout")
 AT_MOMENTS, SHARE = "moments", 0.5
 """With this family half of the faults, of whichever family, wait for one of them."""
 LASTS_S = (2.0, 10.0, 40.0)
-FIRST_AT_S, LAST_BEFORE_S = 30.0, 500.0
+ROUND_S, SHORT_OF_S = 300, 54
+"""A world ends a moment before a scheduled run would begin, so that its last minute is one at rest."""
+CURED_S = 420.0
+"""So long before the end of a world nothing goes wrong any more."""
+FIRST_AT_S, LAST_BEFORE_S = 30.0, CURED_S + 26.0
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,26 @@ class Scenario:
     why: str = ""
 
 
-def drawn(seed: int, hours: float, families: Sequence[str], most: int = 12) -> tuple[Fault, ...]:
-    """A plan by seed, of some families."""
+def length_s(hours: float) -> float:
+    """How long a world is that was asked for by hours."""
+    return max(round(hours * 3600 / ROUND_S), 2) * ROUND_S - SHORT_OF_S
+
+
+def drawn(
+    seed: int, hours: float, families: Sequence[str], most: int = 12, before_end_s: float = LAST_BEFORE_S
+) -> tuple[Fault, ...]:
+    """A plan by seed.
+
+    Args:
+        seed: of the world.
+        hours: it lasts.
+        families: of the faults.
+        most: faults.
+        before_end_s: the last one comes so long before the end of the world.
+    """
     rng = random.Random(seed * 13 + 5)
     kinds = [kind for family in families for kind in FAMILIES[family]]
-    end = max(hours * 3600 - LAST_BEFORE_S, FIRST_AT_S + 1)
+    end = length_s(hours) - before_end_s
     faults = [
         Fault(
             round(rng.uniform(FIRST_AT_S, end), 2),

@@ -11,6 +11,8 @@ from utilitarian_operator.reconcile import reconciler
 
 FAMILIES = ("", "people,vandals", "figures,broker,clock", "process,watch,stall,api", "workers,nodes,suspend,metrics")
 PLAYED, HOURS = FAMILIES[1:3], 0.2
+BEFORE_END_S = 326.0
+"""Faults may come later than in other worlds: what is asked here doesn't need its end."""
 LEAST = 20
 """Looks at rest, or nothing was proven."""
 
@@ -32,7 +34,7 @@ def test_rests_change_nothing_in_fresh_seeds(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def _play(seed: int, families: str, hours: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = plans.drawn(seed, hours, families.split(","), most=10) if families else ()
+    plan = plans.drawn(seed, hours, families.split(","), most=10, before_end_s=BEFORE_END_S) if families else ()
     world = Resting(seed, plan, hours)
     monkeypatch.setattr(reconciler, "step", world.beside)
     gc.disable()

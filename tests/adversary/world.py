@@ -28,7 +28,7 @@ from tests.adversary.kubelet import Kubelet
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine, replaced
 from tests.adversary.moments import Moments
-from tests.adversary.plan import Fault
+from tests.adversary.plan import CURED_S, Fault, length_s
 from tests.adversary.process import PRESENT, Process
 from tests.adversary.rabbitmq import STATISTICS_EVERY_S, RabbitMQ
 from tests.adversary.stateful_set import StatefulSets
@@ -43,10 +43,6 @@ from utilitarian_operator.host.settings import Settings
 WELL_FOR_S = 20.0
 QUIET_S = 75.0
 """At the end of a world nothing may be written any more."""
-CURED_S = 420.0
-"""So long before the end the clock is right again."""
-ROUND_S, SHORT_OF_S = 300, 54
-"""A world ends a moment before a scheduled run would begin, so that its last minute is one at rest."""
 ROUNDS_TO_END = 50
 ANY = "any"
 
@@ -74,8 +70,7 @@ class World:
         asked: Object | None = None,
     ) -> None:
         self.seed, self.plan, self._until, self._asked = seed, plan, until, asked
-        long = max(round(hours * 3600 / ROUND_S), 2) * ROUND_S - SHORT_OF_S
-        self.length = rest.ENDS_AT_S if asked else long
+        self.length = rest.ENDS_AT_S if asked else length_s(hours)
         self.rng, self.loop = random.Random(seed), VirtualLoop()
         self.loop.set_task_factory(self._task)  # type: ignore[arg-type]
         self._end = self.loop.create_future()

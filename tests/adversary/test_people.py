@@ -1,0 +1,39 @@
+import asyncio
+import copy
+from collections.abc import Iterator
+
+import pytest
+
+from tests.adversary import fleet, people
+from tests.adversary.world import World
+
+SHORT, LONG = 0.25, 1.0
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """With the fleet's resource, and no operator."""
+    made = World(20, (), request.param)
+    resource = fleet.fleet(statistics=True, execution="prefork")
+    made.pools = {it["name"]: it for it in copy.deepcopy(resource["spec"]["pools"])}
+    made.server.add(people.RESOURCES, resource)
+    yield made
+    made.loop.close()
+
+
+def limits(world: World) -> tuple[int, int]:
+    """Of the fleet, and of the slow pool."""
+    return world.spec["maxWorkers"], next(it for it in world.spec["pools"] if it["name"] == "slow")["scaling"]["max"]
+
+
+@pytest.mark.parametrize(
+    "world, at_the_end", [(SHORT, (3, 1)), (LONG, (8, 5))], indirect=["world"], ids=["short", "long"]
+)
+def test_a_limit_that_the_load_of_hours_is_too_much_for_is_lifted_again(
+    world: World, at_the_end: tuple[int, int]
+) -> None:
+    people.edit_ceiling(world, 0.0)
+    people.edit_max(world, 0.25, 0.0)
+    assert limits(world) == (3, 1)
+    world.loop.run_until_complete(asyncio.sleep(people.LIMITED_FOR_S + 1))
+    assert limits(world) == at_the_end

@@ -1,0 +1,12 @@
+import pytest
+
+from tests.adversary import plan as plans
+from tests.adversary.plan import CURED_S, FAMILIES, FIRST_AT_S
+
+
+@pytest.mark.parametrize("hours", [0.05, 0.1, 0.16, 0.2, 0.25, 0.3, 0.5, 3, 24])
+def test_the_last_fault_comes_before_a_world_is_cured(hours: float) -> None:
+    cured = plans.length_s(hours) - CURED_S
+    at = [fault.at for seed in range(50) for fault in plans.drawn(seed, hours, list(FAMILIES))]
+    assert min(at) >= FIRST_AT_S
+    assert max(at) < cured
