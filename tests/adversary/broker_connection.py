@@ -10,10 +10,12 @@ from typing import Any, Self
 import aiohttp
 from amqp.exceptions import AccessRefused, NotFound
 from amqp.serialization import loads
+from kombu.exceptions import ContentDisallowed
 
 from tests.adversary import threads
 from tests.adversary.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
+from tests.support.strangers_contract import NONE, OURS, Reply
+from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox, Replies
 
 SILENT_FOR_S = 3.0
 HEAD, METHOD = 7, 4
@@ -121,9 +123,10 @@ class Connection:
 
 
 class Mailbox:
-    """kombu's mailbox, as far as it is used: questions to workers by name or to all, and orders."""
+    """kombu's mailbox as the operator has it: questions to workers by name or to all, and orders."""
 
-    ask = AnswersBox.ask
+    ask, ping = AnswersBox.ask, AnswersBox.ping
+    replies: Callable[..., Replies] = Replies
 
     def __init__(self, *_: Any, seconds: Callable[[], float] = lambda: 0.0, **__: Any) -> None:
         self.unreadable: set[str] = set()
@@ -143,27 +146,47 @@ class Mailbox:
         callback: Callable[[Any], None] | None = None,
     ) -> list[dict[str, Any]]:
         """The answers of those who hear it, until all have answered or none does for a while."""
-        answers = self._ask(nodes, question)
-        for answer in answers:
-            if callback is not None:
-                callback(answer)
-        if len(answers) < len(nodes):
-            threads.wait(timeout)
-            if self._client.rabbit.away:
-                raise TimeoutError("connection lost")
-        return answers
+        replies = self.replies(OURS, nodes, callback)
+        self._collect(replies, self._ask(nodes, question), self._client.rabbit.said(question, nodes), timeout)
+        if not replies.complete and self._client.rabbit.away:
+            raise TimeoutError("connection lost")
+        return replies.bodies
 
     def multi_call(self, question: str, _arguments: object = None, timeout: float = 1.0) -> list[dict[str, Any]]:
         """The answer of each worker."""
-        answers = self._ask(sorted(self._client.rabbit.workers), question)
-        threads.wait(timeout)
-        return answers
+        replies, rabbit = self.replies(OURS), self._client.rabbit
+        self._collect(replies, self._ask(sorted(rabbit.workers), question), rabbit.said(question, None), timeout)
+        return replies.bodies
 
-    def ping(self, _pattern: str) -> set[str]:
-        """No beat of a world has remote control."""
+    def _broadcast(self, question: str, *, timeout: float, **_: Any) -> list[dict[str, Any]]:
+        """To beats, of which none of a world's has remote control."""
         self._client.check()
-        threads.wait(1.0)
-        return set()
+        replies = self.replies(OURS)
+        self._collect(replies, [], self._client.rabbit.said(question, None), timeout)
+        return replies.bodies
+
+    def _collect(
+        self, replies: Replies, workers: Iterable[dict[str, Any]], others: Sequence[Reply], timeout: float
+    ) -> None:
+        """What workers say at once, and others sooner or later: until a while after the last."""
+        said, passed = [*map(Reply, workers), *others], 0.0
+        for reply in sorted(said, key=lambda it: it.after_s):
+            if replies.complete or reply.after_s - passed > timeout:
+                break
+            if reply.after_s > passed:
+                threads.wait(reply.after_s - passed)
+                passed = reply.after_s
+            self._take(replies, reply)
+        if not replies.complete:
+            threads.wait(timeout)
+        self.unreadable.update(replies.strange)
+
+    def _take(self, replies: Replies, reply: Reply) -> None:
+        headers = {} if reply.ticket == NONE else {"ticket": reply.ticket}
+        if reply.content_type:
+            replies.pass_over(reply.content_type, headers)
+        else:
+            replies.take(reply.body, headers)
 
     def cast(self, nodes: Sequence[str], command: str, arguments: Mapping[str, str]) -> None:
         """An order, which is heard a moment later, or when a mute worker hears again."""
@@ -207,6 +230,28 @@ class Mailbox:
             raise AccessRefused(
                 "ACCESS_REFUSED - access to exchange 'celery.pidbox' refused", (60, 40), "Basic.publish"
             )
+
+
+class _Counted(Replies):
+    """As kombu itself reads: until so many have come as were asked, whoever sent them."""
+
+    def __init__(self, ticket: str, asked: Sequence[str] = (), callback: Callable[[Any], None] | None = None) -> None:
+        super().__init__(ticket, asked, callback)
+        self._most = len(asked)
+
+    @property
+    def complete(self) -> bool:
+        return 0 < self._most <= len(self.bodies)
+
+    def pass_over(self, content_type: object, headers: Mapping[str, Any]) -> None:
+        del headers
+        raise ContentDisallowed(f"Refusing to deserialize disabled content of type {content_type}")
+
+
+class HooksMailbox(Mailbox):
+    """kombu's own, which a preStop hook has."""
+
+    replies = _Counted
 
 
 class _Page:

@@ -201,6 +201,7 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "bad-image": lambda world, fault: people.bad_image(world, fault.lasts),
     "edit-status": lambda world, fault: people.edit_status(world, fault.a, fault.b),
     "tenant-worker": lambda world, fault: world.tenants.work(fault.a, fault.b, fault.lasts),
+    "tenant-replies": lambda world, fault: world.tenants.reply(fault.a, fault.b, fault.lasts),
     "tenant-resource": lambda world, fault: world.tenants.claim(fault.a, 2 * fault.lasts),
     "metrics-lie": _usage("lies_until"),
     "metrics-silent": _usage("silent_until"),

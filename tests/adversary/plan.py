@@ -30,6 +30,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "pools": ("remove-pool",),
     "vandals": ("edit-status", "delete-deployment"),
     "tenants": ("tenant-worker", "tenant-resource"),
+    "replies": ("tenant-replies",),
     "metrics": ("metrics-lie", "metrics-silent", "metrics-stand"),
     "versions": ("status-of-another-version", "spec-of-another-version", "crd-of-another-version"),
     "restore": ("etcd-restored",),

@@ -10,7 +10,7 @@ from typing import Any
 from kombu.exceptions import ContentDisallowed
 
 from tests.adversary import threads
-from tests.adversary.broker_connection import Client, Connection, Mailbox
+from tests.adversary.broker_connection import Client, Connection, HooksMailbox
 from tests.adversary.machine import Machine
 from tests.adversary.rabbitmq import RabbitMQ
 
@@ -76,5 +76,5 @@ def _modules(
         "time": types.SimpleNamespace(**clock),
         "kombu": types.SimpleNamespace(Connection=connection),
         "kombu.exceptions": types.SimpleNamespace(ContentDisallowed=ContentDisallowed),
-        "kombu.pidbox": types.SimpleNamespace(Mailbox=Mailbox),
+        "kombu.pidbox": types.SimpleNamespace(Mailbox=HooksMailbox),
     }

@@ -1,12 +1,15 @@
 """A modelled RabbitMQ: queues, deliveries, redelivery, statistics, and what became of each task."""
 
+import json
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.adversary.loop import VirtualLoop
+from tests.support.strangers_contract import Reply, Speaker
+from utilitarian_operator.adapters.broker.bounded.calls import count
 
 STATISTICS_EVERY_S = 5.0
 WORLD = "world"
@@ -76,6 +79,8 @@ class RabbitMQ:
         self.slow_until = self.zero_until = self.refused_until = self.no_statistics_until = self.stale_until = 0.0
         self.statistics: dict[str, tuple[int, int, int]] = {}
         self.questions = 0
+        self.speakers: tuple[Speaker, ...] = ()
+        """Others that reply to questions of remote control."""
         self.ended_at = 0.0
         """When the last task ended."""
         self.heard_at: dict[str, float] = {}
@@ -158,6 +163,13 @@ class RabbitMQ:
         self.away = False
         for worker in list(self.workers.values()):
             self.loop.call_later(self.rng.uniform(0.5, 4.0), worker.connect)
+
+    def said(self, question: str, asked: Sequence[str] | None) -> list[Reply]:
+        """What others reply to a question; it is counted as all that is read of a broker."""
+        replies = [reply for speaker in self.speakers for reply in speaker.replies(question, asked)]
+        for reply in replies:
+            count(reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode())
+        return replies
 
     def refuse_control(self, seconds: float) -> None:
         """The rights of remote control are taken away for a while."""

@@ -1,16 +1,41 @@
 """Others who use the same broker and the same namespace: workers of their own on our queues, a second resource."""
 
 import copy
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from tests.adversary.crd import PLURAL
 from tests.adversary.fleet import LATE, NAME, QUEUES
 from tests.adversary.rabbitmq import WORLD
 from tests.adversary.workers import Kind, Worker
+from tests.support.strangers_contract import (
+    ANOTHER,
+    LARGE,
+    LATE_S,
+    NO_NAMES,
+    NONE,
+    SOON_S,
+    STRANGER,
+    YAML,
+    Reply,
+    Speaker,
+    answer,
+)
 
 HOARDS = 40
 """Messages that a tenant takes at once who never comes to an end with them."""
 RESOURCES = ("before", "rival")
+Replies: TypeAlias = Callable[[str, str], Sequence[Reply]]
+ODD: tuple[Replies, ...] = (
+    lambda question, _: [Reply({STRANGER: answer(question)}), Reply([]), Reply(None)],
+    lambda question, node: [Reply({node: {"error": question}}, SOON_S)],
+    lambda question, node: [Reply({node: answer(question)}, SOON_S), Reply({node: answer(question, "x")}, SOON_S)],
+    lambda question, node: [Reply({node: answer(question)}, ticket=NONE), Reply({node: []}, ticket=ANOTHER)],
+    lambda question, _: [Reply({name: answer(question)}) for name in NO_NAMES],
+    lambda question, node: [Reply({node: answer(question)}, 2 * LATE_S), Reply(b"x", content_type=YAML)],
+    lambda _question, _node: [Reply(b"x" * LARGE, content_type=YAML)] * 2,
+)
+"""To a question, in the name of one of the fleet's workers or in none; the last is too much for one round."""
 
 
 class Tenants:
@@ -35,6 +60,22 @@ class Tenants:
             worker.hung_until = rabbit.loop.now + lasts
         worker.connect()
         rabbit.loop.call_later(lasts, worker.kill, f"{WORLD}: a tenant's end")
+
+    def reply(self, a: float, b: float, lasts: float) -> None:
+        """Something replies for a while to all that workers are asked."""
+        rabbit, which = self._world.rabbit, int(a * len(ODD))
+        there = sorted(rabbit.workers) or [STRANGER]
+        node = there[int(b * len(there))]
+        speaker = Speaker(lambda question: ODD[which](question, node))
+        rabbit.speakers = (*rabbit.speakers, speaker)
+        if ODD[which] is ODD[-1]:
+            rabbit.helpless.append((rabbit.loop.now, rabbit.loop.now + lasts))
+        self._world.log(f"replies of kind {which} by {node}")
+        rabbit.loop.call_later(lasts, self._silent, speaker)
+
+    def _silent(self, speaker: Speaker) -> None:
+        rabbit = self._world.rabbit
+        rabbit.speakers = tuple(it for it in rabbit.speakers if it is not speaker)
 
     def claim(self, a: float, lasts: float) -> None:
         """A second resource in the namespace wants the same queues, and more workers; it goes again."""

@@ -5,7 +5,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = frozenset(
-    name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    name
+    for pattern in ("test_*.py", "*_contract.py")
+    for path in (ROOT / "tests").rglob(pattern)
+    for name in re.findall(r"def (test_\w+)", path.read_text())
 )
 
 

@@ -36,12 +36,12 @@ class Replies:
         self._unheard, self._to_all = set(asked), not asked
         self.bodies: list[Any] = []
         self.strange: list[str] = []
-        """The content types of replies that may not be decoded: who sent them is not known."""
+        """The content types of replies that may not be decoded: who sent them is not known, and is waited for."""
 
     @property
     def complete(self) -> bool:
         """Whether nothing more is waited for: what others say, or one says twice, stands for no other's answer."""
-        return not self._to_all and len(self._unheard) <= len(self.strange)
+        return not self._to_all and not self._unheard
 
     def take(self, body: Any, headers: Mapping[str, Any]) -> None:
         """A reply that could be decoded."""

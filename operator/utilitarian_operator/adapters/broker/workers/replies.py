@@ -42,7 +42,7 @@ def answers(question: str, replies: Iterable[object], asked: Collection[str] | N
 
 def is_node(name: object) -> bool:
     """Whether a worker may be called so: the name is shown, and no reply is bound to the length of a true one."""
-    return isinstance(name, str) and name.isprintable() and _is_name(name)
+    return isinstance(name, str) and name != "" and name.isprintable() and _is_name(name)
 
 
 def is_answer(question: str, reply: object) -> bool:

@@ -54,6 +54,7 @@ def test_what_another_says_stands_for_no_answer(box: AnswersBox, first: object) 
 
 def test_what_can_not_be_decoded_is_no_answer_and_ends_nothing(box: AnswersBox) -> None:
     answered(box, b"\x80", content=PICKLE)
+    answered(box, b"\x80", content=PICKLE)
     answered(box, {A: []})
     answered(box, b"\x80", ticket="earlier", content="application/x-yaml")
     heard: list[object] = []
