@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from tests.adversary.crd import Crd
@@ -103,9 +104,9 @@ class ApiServer:
         self._past: dict[str, list[tuple[float, Object]]] = defaultdict(list)
         self.watchers: list[Callable[[str, str, Object], None]] = []
 
-    def stamp(self) -> str:
-        """The time as an object has it."""
-        return self._machine.true().strftime("%Y-%m-%dT%H:%M:%SZ")
+    def stamp(self, after: float = 0.0) -> str:
+        """The time as an object has it, in so many seconds."""
+        return (self._machine.true() + timedelta(seconds=after)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def get(self, plural: str, name: str) -> Object | None:
         """An object as it is now."""

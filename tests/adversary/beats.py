@@ -1,8 +1,15 @@
-"""What a beat sends: each entry when it is due, what was missed once when it comes back, and twice where two run."""
+"""What a beat sends: each entry when it is due, what was missed once when it comes back, and twice where two run.
+
+While its broker is away it loses what comes due; one that has sent nothing yet waits with it instead.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
+TRIES_EACH_S = 2.0
+"""How often a beat tries to connect for the first time (Celery 5.7.0: 2 s, then 4 s, and so on)."""
+OTHERS_EACH_S = 60
+"""How often it sends entries that nothing here is asked of: from then on it has a connection."""
 DOWN_FOR_S = 150.0
 """Longest that no beat may run where nothing keeps it away: an old one ends within its grace, and a new one starts."""
 
@@ -18,23 +25,45 @@ class Beats:
         self._world = world
         self._missed: Callable[[], None] | None = None
         self._down_since: float | None = world.loop.now
-        self.sent = 0
+        self._connected: set[str] = set()
+        """Those that have sent something: before that a beat has no connection."""
+        self._waiting: dict[str, Callable[[], None]] = {}
+        self.sent = self.lost = 0
 
     def due(self, send: Callable[[], None]) -> None:
         """An entry is due: each beat that runs sends it; without one the next to come does, and no earlier entry."""
-        running = len(self._world.kubelet.beats)
+        running = list(self._world.kubelet.beats.values())
         self._missed = None if running else send
-        for _ in range(running):
-            self.sent += 1
-            send()
+        for uid in running:
+            self._send(uid, send)
 
-    def began(self) -> None:
+    def began(self, uid: str) -> None:
         """A beat begins, and sends what was missed: once, however often it was."""
         send, self._missed = self._missed, None
         if send is not None:
-            self.sent += 1
             self._world.log("beat sends what was missed")
+            self._send(uid, send)
+
+    def killed(self, uid: str) -> None:
+        """A beat ends and writes nothing: what it waited to send is missed. One that is told to end forgets it."""
+        self._missed = self._waiting.pop(uid, self._missed)
+
+    def _send(self, uid: str, send: Callable[[], None]) -> None:
+        if not self._world.rabbit.away:
+            self._connected.add(uid)
+            self.sent += 1
             send()
+        elif uid in self._connected:
+            self.lost += 1
+            self._world.log("beat loses what is due: its broker is away")
+        else:
+            self._waiting[uid] = send
+            self._world.loop.call_later(TRIES_EACH_S, self._try_again, uid)
+
+    def _try_again(self, uid: str) -> None:
+        send = self._waiting.pop(uid, None)
+        if send is not None and uid in self._world.kubelet.beats.values():
+            self._send(uid, send)
 
     def forget(self) -> None:
         """The volume is lost, and with it what is to be sent anew."""
@@ -43,6 +72,8 @@ class Beats:
     def look(self) -> None:
         """Each second: whether one runs, or could not."""
         world, now = self._world, self._world.loop.now
+        if int(world.loop.at) % OTHERS_EACH_S == 0 and not world.rabbit.away:
+            self._connected.update(world.kubelet.beats.values())
         if world.kubelet.beats or not world.sees or self._kept_away():
             self._down_since = None
             return

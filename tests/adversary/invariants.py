@@ -22,6 +22,7 @@ WAKES_IN_S = 20.0
 LONG_IDLE_S, LONG_BUSY_S = 8.0, 8.0
 NO_WORDS = re.compile(r"\b(None|nan|inf|datetime|timedelta)\b|<[\w.]+ object")
 """What a sentence holds that was made of a value nobody thought of."""
+SILENT_NODE = re.compile(r"\bnode \S+ doesn't answer")
 GRACE_S = 240.0
 """The `drainTimeout` of every pool."""
 
@@ -56,8 +57,8 @@ class Invariants:
         self.quiet_from = math.inf
         self._questions = 0
         self._over_since: float | None = None
-        self._full_at = self._wrong_at = -math.inf
-        """When the pools had all workers that they may have together."""
+        self._full_at = self._wrong_at = self._lost_at = -math.inf
+        """When the pools had all workers that they may have together, the clock was wrong, a node was lost."""
         self._idle: dict[str, float] = {}
         self._last_lead = 0
 
@@ -152,6 +153,8 @@ class Invariants:
             self.breach("status-size", f"{length} characters", "size")
         for said in _texts(status):
             self._readable(said)
+            if SILENT_NODE.search(said) and self._nodes_answer:
+                self.breach("false-alarm", said, "node")
         for pool in status.get("pools") or []:
             memory = pool.get("memory") or {}
             for path, value in _leaves(memory):
@@ -246,6 +249,10 @@ class Invariants:
         if self._over_since and world.loop.now - max(self._over_since, world.edited_at) > SETTLES_IN_S:
             self.breach("max-pods", f"{there} worker pods for {SETTLES_IN_S:g} s, above {most}", "pods")
 
+        if not self._clock_is_right:
+            self._wrong_at = world.loop.now
+        if world.kubelet.lost:
+            self._lost_at = world.loop.now
         self._look_at_sleepers()
         self._look_at_idlers()
         self._look_at_removed()
@@ -290,8 +297,6 @@ class Invariants:
         asked = sum(it["spec"].get("replicas", 1) for it in world.server.objects["deployments"].values())
         if asked >= world.spec["maxWorkers"]:
             self._full_at = now  # another one must leave first
-        if not self._clock_is_right:
-            self._wrong_at = now
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
         if not world.sees or max(lied, world.edited_at) > now - WAKES_IN_S or world.spec.get("mode", "Auto") != "Auto":
             return
@@ -308,6 +313,12 @@ class Invariants:
             first = min((it for it in waiting if it is not None), default=now)
             if now - first > WAKES_IN_S + patience(asked):
                 self.breach("overslept", f"{pool}: a task has waited for {now - first:.0f} s", pool)
+
+    @property
+    def _nodes_answer(self) -> bool:
+        """Whether all have for a while, as the operator could see, by a clock that was right."""
+        since = self._world.loop.now - SETTLES_IN_S
+        return bool(self._world.sees) and max(self._lost_at, self._wrong_at) < since
 
     @property
     def _clock_is_right(self) -> bool:

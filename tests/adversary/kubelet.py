@@ -15,6 +15,8 @@ from tests.adversary.workers import Kind, Worker
 
 POOL = "utilitarian.io/pool"
 NODES = ("n1", "n2", "n3")
+GATES_NOT_READY, CONTAINERS_NOT_READY = "ReadinessGatesNotReady", "ContainersNotReady"
+"""Why a kubelet calls a pod not ready: where a node has fallen silent, no reason is given."""
 NOT_READY_AFTER_S, EVICTED_AFTER_S, REPLACED_AFTER_S = 40.0, 340.0, 900.0
 BAD_IMAGE = "bad"
 OURS = ("scale", "operator")
@@ -61,7 +63,7 @@ class Kubelet:
 
     def _set(self, pod: Object, kind: str, value: str, **more: str) -> Object:
         before = condition(pod, kind)
-        if before is not None and before["status"] == value and not more:
+        if before is not None and before["status"] == value and more.items() <= before.items():
             return pod
         entry = {"type": kind, "status": value, "lastTransitionTime": self._server.stamp(), **more}
         return with_condition(pod, entry)
@@ -110,7 +112,7 @@ class Kubelet:
             self.beats[name] = uid
             self._server.put("pods", pod)
             self._world.invariants.beats()
-            self._world.beat.began()
+            self._world.beat.began(uid)
             return
         self._world.moments.happens("start", name)
         worker = Worker(self._world.rabbit, name, kind_of(container, late=self._world.late[pool]))
@@ -122,7 +124,9 @@ class Kubelet:
         gates = [it["conditionType"] for it in pod["spec"].get("readinessGates", [])]
         held = {it["type"] for it in pod["status"].get("conditions", []) if it["status"] == "True"}
         running = any("running" in it["state"] for it in pod["status"].get("containerStatuses", []))
-        return self._set(pod, "Ready", str(running and held.issuperset(gates)))
+        if running and held.issuperset(gates):
+            return self._set(pod, "Ready", "True")
+        return self._set(pod, "Ready", "False", reason=GATES_NOT_READY if running else CONTAINERS_NOT_READY)
 
     def changed(self, pod: Object) -> None:
         """A client set a condition: readiness may follow, a moment later."""
@@ -161,9 +165,7 @@ class Kubelet:
         pod = self._live(name, uid)
         if pod is None or leaving(pod):
             return
-        grace = pod["spec"].get("terminationGracePeriodSeconds", 30)
-        marks = {"deletionTimestamp": self._server.stamp(), "deletionGracePeriodSeconds": grace}
-        self._server.put("pods", {**pod, "metadata": {**pod["metadata"], **marks}})
+        grace = self._begin_deletion(pod)
         if pod["spec"].get("nodeName") in self.lost:
             return
         worker = self.workers.get(name)
@@ -174,6 +176,13 @@ class Kubelet:
             self._loop.call_later(self._rng.uniform(0.2, 2.0), self._gone, name, uid)
         else:
             self._loop.call_later(self._rng.uniform(0.05, 1.0), self._gone, name, uid)
+
+    def _begin_deletion(self, pod: Object) -> float:
+        """Its timestamp says by when the pod is to have ended."""
+        grace = float(pod["spec"].get("terminationGracePeriodSeconds", 30))
+        marks = {"deletionTimestamp": self._server.stamp(grace), "deletionGracePeriodSeconds": grace}
+        self._server.put("pods", {**pod, "metadata": {**pod["metadata"], **marks}})
+        return grace
 
     async def _stop(self, worker: Worker, pod: Object, grace: float, by: str) -> None:
         worker.stop_begun = self._loop.now
@@ -209,7 +218,8 @@ class Kubelet:
         self.lost.add(node)
         for pod in self.on(node):
             name = pod["metadata"]["name"]
-            self.beats.pop(name, None)
+            if (uid := self.beats.pop(name, None)) is not None:
+                self._world.beat.killed(uid)
             if name in self.workers:
                 self.workers[name].kill("world: the node was lost", after=self._rng.uniform(60, 120))
         self._loop.call_later(NOT_READY_AFTER_S, self._not_ready, node)
@@ -227,9 +237,8 @@ class Kubelet:
     def _evict(self, node: str) -> None:
         for pod in self.on(node) if node in self.lost else []:
             words = {"reason": "DeletionByTaintManager", "message": "the node was lost"}
-            body = self._set(pod, "DisruptionTarget", "True", **words)
-            marks = {"deletionTimestamp": self._server.stamp(), "deletionGracePeriodSeconds": 30}
-            self._server.put("pods", {**body, "metadata": {**body["metadata"], **marks}})
+            if not leaving(pod):
+                self._begin_deletion(self._set(pod, "DisruptionTarget", "True", **words))
 
     def replace_node(self, node: str) -> None:
         """Its Node object goes, and with it its pods; another machine comes in its place."""

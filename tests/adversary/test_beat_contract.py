@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -20,9 +21,10 @@ class Model:
     def __init__(self) -> None:
         self.loop = VirtualLoop()
         self._running: dict[str, str] = {}
-        kubelet = SimpleNamespace(beats=self._running)
-        self._beats = Beats(SimpleNamespace(loop=self.loop, kubelet=kubelet, log=lambda _: None))
-        self._sent = 0
+        kubelet, self._broker = SimpleNamespace(beats=self._running), SimpleNamespace(away=False)
+        world = SimpleNamespace(loop=self.loop, kubelet=kubelet, rabbit=self._broker, log=lambda _: None)
+        self._beats = Beats(world)
+        self._sent = self._begun = 0
 
     def missed(self, _name: str, times: int) -> None:
         for _ in range(times):
@@ -31,15 +33,29 @@ class Model:
     def soon(self, *_names: str) -> None:
         self.loop.call_later(A_WHILE_S, self._beats.due, self._send)
 
+    def later(self, name: str) -> None:
+        self._beats.due(lambda: None)
+        self.soon(name)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        self._broker.away = True
+        yield
+        self._broker.away = False
+
+    def lost(self, _name: str) -> bool:
+        return self._beats.lost > 0
+
     def begin(self, name: str) -> None:
-        self._running[name] = f"uid of {name}"
-        self._beats.began()
+        self._begun += 1
+        self._running[name] = f"{name}, uid {self._begun}"
+        self._beats.began(self._running[name])
 
     def terminate(self, name: str) -> None:
         del self._running[name]
 
     def kill(self, name: str) -> None:
-        del self._running[name]
+        self._beats.killed(self._running.pop(name))
 
     def lose_volume(self, _name: str) -> None:
         self._beats.forget()

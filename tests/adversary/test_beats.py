@@ -20,7 +20,7 @@ def test_each_beat_that_runs_sends_what_is_due(world: World, beats: int) -> None
     sent: list[int] = []
     world.kubelet.beats = {f"fleet-beat-{number}": "uid" for number in range(beats)}
     world.beat.due(lambda: sent.append(1))
-    world.beat.began()
+    world.beat.began("uid")
     assert sent == [1] * beats
 
 
@@ -29,7 +29,7 @@ def test_of_what_no_beat_sent_the_last_is_sent_once(world: World) -> None:
     for entry in (1, 2):
         world.beat.due(lambda entry=entry: sent.append(entry))  # type: ignore[misc]
     for _ in range(2):
-        world.beat.began()
+        world.beat.began("uid")
     assert sent == [2]
 
 

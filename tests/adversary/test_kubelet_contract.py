@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,11 +38,11 @@ class Model:
 
     def __init__(self, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.loop = VirtualLoop()
-        rng, machine = random.Random(seed), Machine(self.loop, seed)
-        self._server, self._rabbit = ApiServer(self.loop, machine), RabbitMQ(self.loop, rng)
+        rng, self._machine = random.Random(seed), Machine(self.loop, seed)
+        self._server, self._rabbit = ApiServer(self.loop, self._machine), RabbitMQ(self.loop, rng)
         world = SimpleNamespace(
             rabbit=self._rabbit,
-            machine=machine,
+            machine=self._machine,
             late={QUEUE: False},
             full=False,
             moments=SimpleNamespace(happens=lambda *_: None),
@@ -78,7 +79,8 @@ class Model:
             return None
         container: Object = (pod["status"].get("containerStatuses") or [{"state": {}, "restartCount": 0}])[0]
         running = "running" in container["state"]
-        return Pod(leaving(pod), running, self._has(pod, "ContainersReady"), is_ready(pod), container["restartCount"])
+        ready, why = self._has(pod, "ContainersReady"), (condition(pod, "Ready") or {}).get("reason", "")
+        return Pod(leaving(pod), running, ready, is_ready(pod), container["restartCount"], why)
 
     def gate(self, *, is_open: bool) -> None:
         written = {"type": GATE, "status": str(is_open), "lastTransitionTime": self._server.stamp()}
@@ -86,6 +88,10 @@ class Model:
 
     def delete(self) -> None:
         self._kubelet.delete(NAME, self._server.objects["pods"][NAME]["metadata"]["uid"], "person")
+
+    def time_left(self) -> float:
+        by = datetime.fromisoformat(self._server.objects["pods"][NAME]["metadata"]["deletionTimestamp"])
+        return (by - self._machine.true()).total_seconds()
 
     def out_of_memory(self) -> None:
         self._kubelet.kill_container(NAME)

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,8 @@ class Real:
         told = {it["type"]: it["status"] == "True" for it in status.get("conditions", ())}
         leaving, running = "deletionTimestamp" in pod["metadata"], "running" in container["state"]
         ready = told.get("ContainersReady", False), told.get("Ready", False)
-        return Pod(leaving, running, *ready, container["restartCount"])
+        why = next((it.get("reason", "") for it in status.get("conditions", ()) if it["type"] == "Ready"), "")
+        return Pod(leaving, running, *ready, container["restartCount"], why)
 
     def gate(self, *, is_open: bool) -> None:
         written = {"type": GATE, "status": str(is_open), "lastTransitionTime": ago()}
@@ -62,6 +63,11 @@ class Real:
 
     def delete(self) -> None:
         self._api.request("DELETE", f"{self._pods}/{NAME}")
+
+    def time_left(self) -> float:
+        (pod,) = self._api.pods(self._namespace)
+        by = datetime.fromisoformat(pod["metadata"]["deletionTimestamp"])
+        return (by - datetime.now(UTC)).total_seconds()
 
     def out_of_memory(self) -> None:
         self._node.pod(NAME).out_of_memory()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-GATE = "example.org/consuming"
+GATE, GATES = "example.org/consuming", "ReadinessGatesNotReady"
 HOOK, HOOK_OVER, TERM = "hook", "hook over", "term"
 SHORT_S, LONG_S = 0.5, 600.0
 GRACE_S, SHORT_GRACE_S, SOME_GRACE_S = 60, 1, 6
@@ -21,6 +21,7 @@ class Pod:
         running: whether its container runs.
         containers_ready, ready: its conditions.
         restarts: of its container.
+        why: it is not ready.
     """
 
     leaving: bool
@@ -28,6 +29,7 @@ class Pod:
     containers_ready: bool
     ready: bool
     restarts: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,9 @@ class Scene(Protocol):
     def delete(self) -> None:
         """As `kubectl delete`, which doesn't wait."""
 
+    def time_left(self) -> float:
+        """Seconds until it is to have ended, as its deletionTimestamp says."""
+
     def out_of_memory(self) -> None:
         """Its container is killed."""
 
@@ -77,7 +82,7 @@ class Scene(Protocol):
 def made(scene: Scene, shape: Shape = Shape()) -> None:
     """Make the pod, and have it ready."""
     scene.make(shape)
-    scene.wait(lambda: scene.pod() == Pod(leaving=False, running=True, containers_ready=True, ready=False))
+    scene.wait(lambda: scene.pod() == Pod(leaving=False, running=True, containers_ready=True, ready=False, why=GATES))
     scene.gate(is_open=True)
     scene.wait(lambda: scene.pod() == Pod(leaving=False, running=True, containers_ready=True, ready=True))
 
@@ -98,15 +103,20 @@ class KubeletContract:
     def test_a_pod_is_ready_while_its_gate_is_open(self, scene: Scene) -> None:
         made(scene)
         scene.gate(is_open=False)
-        scene.wait(lambda: scene.pod() == Pod(leaving=False, running=True, containers_ready=True, ready=False))
+        scene.wait(
+            lambda: scene.pod() == Pod(leaving=False, running=True, containers_ready=True, ready=False, why=GATES)
+        )
 
     def test_one_that_leaves_is_ready_during_its_hook_until_its_gate_is_closed(self, scene: Scene) -> None:
         made(scene, Shape(LONG_S))
         scene.delete()
         scene.wait(lambda: scene.told() == [HOOK])
         assert scene.pod() == Pod(leaving=True, running=True, containers_ready=True, ready=True)
+        assert GRACE_S / 2 < scene.time_left() <= GRACE_S
         scene.gate(is_open=False)
-        scene.wait(lambda: scene.pod() == Pod(leaving=True, running=True, containers_ready=True, ready=False))
+        scene.wait(
+            lambda: scene.pod() == Pod(leaving=True, running=True, containers_ready=True, ready=False, why=GATES)
+        )
 
     def test_one_whose_container_was_killed_is_ready_again_by_the_gate_that_was_open(self, scene: Scene) -> None:
         made(scene)

@@ -1,4 +1,4 @@
-"""A TCP link to a server that a test can have fall silent, as a network does that drops what is sent."""
+"""A TCP link to a server that a test can have fall silent, as a network does, or refuse, as a server that is away."""
 
 import asyncio
 import contextlib
@@ -26,6 +26,7 @@ class TcpLink:
         self._loop = asyncio.new_event_loop()
         self._ending, self._flows, self._open = asyncio.Event(), asyncio.Event(), threading.Event()
         self._serving: set[asyncio.Task[None]] = set()
+        self._refuses = False
         self._thread = threading.Thread(target=self._run, name="tcp link", daemon=True)
 
     @property
@@ -52,6 +53,20 @@ class TcpLink:
         finally:
             self._loop.call_soon_threadsafe(self._flows.set)
 
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Cut all connections, and for the time of the block each new one."""
+        self._refuses = True
+        self._loop.call_soon_threadsafe(self._cut)
+        try:
+            yield
+        finally:
+            self._refuses = False
+
+    def _cut(self) -> None:
+        for task in self._serving:
+            task.cancel()
+
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._listen())
@@ -72,6 +87,8 @@ class TcpLink:
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
         with contextlib.closing(writer), contextlib.suppress(OSError):
+            if self._refuses:
+                return
             there, back = await asyncio.open_connection(self._there.hostname, self._there.port)
             with contextlib.closing(back):
                 await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
