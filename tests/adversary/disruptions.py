@@ -29,6 +29,8 @@ class Evictions:
         if waits or leaving(pod):
             return True
         budgets = [it for it in self._server.objects["poddisruptionbudgets"].values() if _selects(it, pod)]
+        if len(budgets) > 1:
+            return False
         if not is_ready(pod) and all(it["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow" for it in budgets):
             return True
         return all(self._allowed(it) > 0 for it in budgets)
@@ -40,21 +42,24 @@ class Evictions:
             return NOT_FOUND
         if not self.may(name):
             return TOO_MANY
+        words = {"reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}
+        entry = {"type": "DisruptionTarget", "status": "True", "lastTransitionTime": self._server.stamp(), **words}
+        self._server.put("pods", with_condition(pod, entry))
         if not leaving(pod):
-            words = {"reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}
-            entry = {"type": "DisruptionTarget", "status": "True", "lastTransitionTime": self._server.stamp(), **words}
-            self._server.put("pods", with_condition(pod, entry))
             self._delete(name, pod["metadata"]["uid"], "eviction")
         return CREATED
 
     def _allowed(self, budget: Object) -> int:
         """Disruptions allowed: controller/disruption/disruption.go; `maxUnavailable` is a number here."""
         pods = [it for it in self._server.objects["pods"].values() if _selects(budget, it)]
-        names = {controller(it)[1] for it in pods}
-        live = [self._server.get("deployments", it) for it in sorted(names)]
+        owners = {controller(it) for it in pods}
+        live = [self._server.get(_OWNERS[kind], name) for kind, name in sorted(owners)]
         expected = sum(it["spec"].get("replicas", 1) for it in live if it is not None)
         healthy = sum(is_ready(it) and not leaving(it) for it in pods)
         return healthy - max(expected - int(budget["spec"]["maxUnavailable"]), 0) if expected else 0
+
+
+_OWNERS = {"ReplicaSet": "deployments", "StatefulSet": "statefulsets"}
 
 
 def _selects(budget: Object, pod: Object) -> bool:
@@ -81,7 +86,7 @@ class Drains:
 
     def begin(self, node: str) -> None:
         """`kubectl drain`."""
-        if node not in self.since and node not in self._world.kubelet.lost:
+        if node not in self.since and node not in self._world.kubelet.nodes.silent:
             self.since[node] = self._world.loop.now
             self._world.kubelet.cordoned.add(node)
             self._go_on(node)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.adversary.api_server import ApiServer, Object, is_ready, leaving, with_condition
+from tests.adversary.api_server import ApiServer, Object, condition, is_ready, leaving, with_condition
 from tests.adversary.controllers import Deployments, controller
 from tests.adversary.disruptions import CREATED, Evictions
 from tests.adversary.loop import VirtualLoop
@@ -85,14 +85,18 @@ class Model:
     def end(self, name: str) -> None:
         self._server.remove("pods", name)
 
-    def budget(self) -> None:
-        self._server.add("poddisruptionbudgets", {"metadata": {"name": "it"}, "spec": BUDGET})
+    def budget(self, name: str = "it") -> None:
+        self._server.add("poddisruptionbudgets", {"metadata": {"name": name}, "spec": BUDGET})
 
     def may_evict(self, name: str) -> bool:
         return self._evictions.may(name)
 
     def evict(self, name: str) -> None:
         assert self._evictions.evict(name) == CREATED
+
+    def disrupted(self, name: str) -> str:
+        found = condition(self._server.objects["pods"][name], "DisruptionTarget")
+        return "" if found is None else str(found["reason"])
 
     def seen(self) -> bool:
         live = self._server.objects[self._kind]["it"]

@@ -13,6 +13,8 @@ from tests.support.http import HttpError
 from tests.support.waiting import wait_until
 
 SOON = timedelta(seconds=30)
+TOO_MANY, TWO_BUDGETS = 429, 500
+"""The API server's answers to an eviction that it does not let through."""
 APPS = "/apis/apps/v1/namespaces"
 
 
@@ -48,8 +50,8 @@ class Real:
         path = f"/api/v1/namespaces/{self._namespace}/pods/{name}"
         self._api.request("DELETE", path, {"gracePeriodSeconds": 0})
 
-    def budget(self) -> None:
-        body = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "it"}, "spec": BUDGET}
+    def budget(self, name: str = "it") -> None:
+        body = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": BUDGET}
         self._api.request("POST", f"/apis/policy/v1/namespaces/{self._namespace}/poddisruptionbudgets", body)
 
     def may_evict(self, name: str) -> bool:
@@ -64,10 +66,15 @@ class Real:
         try:
             self._api.request("POST", path, body)
         except HttpError as error:
-            if error.status != 429:
+            if error.status not in {TOO_MANY, TWO_BUDGETS}:
                 raise
             return False
         return True
+
+    def disrupted(self, name: str) -> str:
+        found = self._api.request("GET", f"/api/v1/namespaces/{self._namespace}/pods/{name}")
+        told = found["status"].get("conditions", [])
+        return "".join(it["reason"] for it in told if it["type"] == "DisruptionTarget")
 
     def seen(self) -> bool:
         live = self._api.request("GET", f"{APPS}/{self._namespace}/{self._kind}/it")

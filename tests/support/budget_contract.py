@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Protocol
 
-from tests.support.controllers_contract import READY, WAITS, Scene, made, names
+from tests.support.controllers_contract import READY, WAITS, Scene, Shape, made, names, of
 
 BUDGET = {
     "maxUnavailable": 1,
@@ -11,12 +11,15 @@ BUDGET = {
     "selector": {"matchLabels": {"app": "it"}},
 }
 """Of a PodDisruptionBudget, as the operator makes them."""
+BY_EVICTION = "EvictionByEvictionAPI"
+STARTS = Shape(running=False, ready=False)
+"""It has a node, and its containers don't run yet."""
 
 
 class BudgetScene(Scene, Protocol):
     """The same, with evictions."""
 
-    def budget(self) -> None:
+    def budget(self, name: str = "it") -> None:
         """Make a PodDisruptionBudget over all pods, as the operator makes its own."""
 
     def may_evict(self, name: str) -> bool:
@@ -28,6 +31,9 @@ class BudgetScene(Scene, Protocol):
         Raises:
             AssertionError: it is refused.
         """
+
+    def disrupted(self, name: str) -> str:
+        """Why a pod is disrupted, by its condition; empty where it has none."""
 
 
 class BudgetContract:
@@ -66,3 +72,57 @@ class BudgetContract:
         scene.wait(lambda: scene.may_evict(there[0]))
         scene.evict(there[0])
         scene.wait(lambda: not scene.may_evict(there[1]))
+
+    def test_a_worker_that_is_alone_may_be_evicted(self, scene: BudgetScene) -> None:
+        there = made(scene, [READY])
+        scene.budget()
+        scene.wait(lambda: scene.may_evict(there[0]))
+
+    def test_a_stateful_pod_may_be_evicted_and_is_made_again_when_it_has_ended(self, scene: BudgetScene) -> None:
+        scene.stateful_set("a:1")
+        scene.wait(lambda: names(scene) == {"it-0"})
+        scene.shape("it-0", READY)
+        scene.budget()
+        scene.wait(lambda: scene.may_evict("it-0"))
+        scene.evict("it-0")
+        assert names(scene) == set()
+        scene.end("it-0")
+        scene.wait(lambda: names(scene) == {"it-0"})
+        assert scene.disrupted("it-0") == ""
+
+    def test_in_a_rollout_what_is_ready_beyond_the_replicas_may_be_evicted_too(self, scene: BudgetScene) -> None:
+        there = made(scene, [READY] * 4)
+        scene.budget()
+        scene.deployment(4, "b:1")
+        scene.wait(lambda: of(scene, "b:1"))
+        (new,) = of(scene, "b:1")
+        scene.wait(lambda: scene.may_evict(there[0]))
+        scene.evict(there[0])
+        scene.wait(lambda: not scene.may_evict(there[1]))
+        scene.shape(new, READY)
+        scene.wait(lambda: scene.may_evict(there[1]))
+
+    def test_under_two_budgets_none_is_evicted(self, scene: BudgetScene) -> None:
+        there = made(scene, [READY, READY])
+        scene.budget()
+        scene.wait(lambda: scene.may_evict(there[0]))
+        scene.budget("another")
+        scene.wait(lambda: not scene.may_evict(there[0]))
+
+    def test_of_an_evicted_pod_it_is_written_why_it_goes(self, scene: BudgetScene) -> None:
+        there = made(scene, [READY, replace(READY, ready=False), STARTS])
+        scene.budget()
+        scene.wait(lambda: scene.may_evict(there[1]))
+        for name in there[1:]:
+            scene.evict(name)
+        scene.wait(lambda: names(scene).isdisjoint(there[1:]))
+        assert [scene.disrupted(name) for name in there] == ["", BY_EVICTION, BY_EVICTION]
+
+    def test_so_it_is_of_one_that_leaves_already(self, scene: BudgetScene) -> None:
+        there = made(scene, [READY, replace(READY, cost=-5)])
+        scene.budget()
+        scene.deployment(1, "a:1")
+        scene.wait(lambda: names(scene) == {there[0]})
+        assert scene.may_evict(there[1])
+        scene.evict(there[1])
+        assert scene.disrupted(there[1]) == BY_EVICTION

@@ -117,6 +117,22 @@ def test_a_worker_that_was_told_to_stop_is_no_loss() -> None:
     assert list(pod_losses(pod(containerStatuses=containers()))) == []
 
 
+@pytest.mark.parametrize(
+    "deletion, lost",
+    [
+        ("2026-11-23T12:01:34Z", []),
+        ("2026-11-23T12:01:35Z", [Cause.EVICTED]),
+        ("2026-11-23T12:01:36Z", [Cause.EVICTED]),
+    ],
+    ids=["before", "in the same second", "after"],
+)
+def test_a_worker_that_left_already_is_not_lost_by_an_eviction(deletion: str, lost: list[Cause]) -> None:
+    """`kubectl drain` evicts those that leave as well: it was counted as a loss that the operator had led out."""
+    evicted = pod(conditions=disrupted("EvictionByEvictionAPI", "Eviction API: evicting"))
+    evicted["metadata"] |= {"deletionTimestamp": deletion, "deletionGracePeriodSeconds": 90}
+    assert [it.cause for it in pod_losses(evicted)] == lost
+
+
 @pytest.mark.parametrize("cause", Cause)
 def test_every_cause_is_a_warning(cause: Cause) -> None:
     assert Reason(cause) in WARNINGS

@@ -6,7 +6,7 @@ its node. The names of the causes are Kubernetes' own (pod conditions, `Disrupti
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import TypeAlias
@@ -115,11 +115,12 @@ def _terminated(container: ReadOnlyObject, which: str) -> ReadOnlyObject | None:
 _OUT_OF_SIGHT = {"ContainerStatusUnknown", "Unknown"}
 """How a kubelet calls the end of a container that it found gone, after its node was restarted say."""
 
+_EVICTION = "EvictionByEvictionAPI"
 _DISRUPTIONS = {
     "PreemptionByScheduler": Cause.PREEMPTED,
     "DeletionByTaintManager": Cause.NODE_LOST,
     "DeletionByPodGC": Cause.NODE_LOST,
-    "EvictionByEvictionAPI": Cause.EVICTED,
+    _EVICTION: Cause.EVICTED,
     "TerminationByKubelet": Cause.EVICTED,
 }
 
@@ -139,6 +140,8 @@ def _of_the_pod(pod: ReadOnlyObject) -> _Lost | None:
     status = pod.get("status", {})
     why, by_kubelet = status.get("reason", ""), _ENDS.get(status.get("reason", ""))
     target = condition(pod, "DisruptionTarget")
+    if _left_before(pod, target):
+        return None
     if target.get("status") == "True":
         cause = _DISRUPTIONS.get(target.get("reason", ""), Cause.EVICTED)
         if target.get("reason") == "TerminationByKubelet" and by_kubelet is not None:
@@ -150,6 +153,18 @@ def _of_the_pod(pod: ReadOnlyObject) -> _Lost | None:
     if by_kubelet is None:
         return None
     return by_kubelet, None, str(status.get("message") or why).rstrip(". ")
+
+
+def _left_before(pod: ReadOnlyObject, target: ReadOnlyObject) -> bool:
+    """Whether a pod was deleted already when it was evicted: Kubernetes writes the same condition then.
+
+    Both moments are known to the second. A deletionTimestamp is when the grace is over that the deletion has given.
+    """
+    metadata, at = pod["metadata"], target.get("lastTransitionTime")
+    if target.get("reason") != _EVICTION or at is None or "deletionTimestamp" not in metadata:
+        return False
+    grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+    return datetime.fromisoformat(metadata["deletionTimestamp"]) - grace < datetime.fromisoformat(at)
 
 
 def _loss(pod: ReadOnlyObject, cause: Cause, at: str | None, occasion: str, words: str) -> PodLoss:
