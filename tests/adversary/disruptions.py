@@ -86,7 +86,7 @@ class Drains:
 
     def begin(self, node: str) -> None:
         """`kubectl drain`."""
-        if node not in self.since and node not in self._world.kubelet.nodes.silent:
+        if node not in self.since and node not in self._world.kubelet.lost:
             self.since[node] = self._world.loop.now
             self._world.kubelet.cordoned.add(node)
             self._go_on(node)

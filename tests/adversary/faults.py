@@ -5,11 +5,12 @@ from typing import Any
 
 from tests.adversary import people, versions
 from tests.adversary.invariants import GRACE_S
-from tests.adversary.kubelet import NODES
+from tests.adversary.nodes import NODES
 from tests.adversary.plan import Fault
 
 WATCHED = ("deployments", "pods", "utilitarianworkerpools", "statefulsets")
 HELPLESS_AFTER_S = 5.0
+MANY, OF_MANY_S = 40, 8.0
 OVER_BEFORE_S = 300.0
 """All that was sent is due so long before the end of a world."""
 
@@ -114,6 +115,13 @@ def _tasks_for_much_later(world: Any, fault: Fault) -> None:
             world.rabbit.send(queue, 1.0 + number, world.loop.now + after + 5 * number)
 
 
+def _tasks_due_at_once(world: Any, fault: Fault) -> None:
+    """Due in the same moment: more than one worker, which keeps them until then, can end in its grace."""
+    for _ in range(MANY):
+        if not world.rabbit.away:
+            world.rabbit.send("duo.a", OF_MANY_S, world.loop.now + fault.lasts)
+
+
 def _out_of_memory(world: Any, fault: Fault) -> None:
     worker = _worker(world, fault.a)
     if worker is not None:
@@ -154,6 +162,11 @@ def _suspend(world: Any, fault: Fault) -> None:
     world.process.suspended_until = world.loop.now + fault.lasts
 
 
+def _node_parted(world: Any, fault: Fault) -> None:
+    """For less than is noticed, for longer, or until its pods are given up."""
+    world.kubelet.nodes.part(NODES[int(fault.a * 3)], fault.lasts * (1, 4, 12)[int(fault.b * 3)])
+
+
 OF_LEADERS = "leader-"
 """Kinds of faults that begin so are for worlds with two operators, of which one leads."""
 
@@ -176,12 +189,14 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "hung": lambda world, fault: _mute(world, fault, hung=True),
     "tasks-for-later": _tasks_for_later,
     "tasks-for-much-later": _tasks_for_much_later,
+    "tasks-due-at-once": _tasks_due_at_once,
     "slow-children": _slow_children,
     "out-of-memory": _out_of_memory,
     "evict": _evict,
     "evicted": _evicted,
     "node-drained": lambda world, fault: world.drains.begin(NODES[int(fault.a * 3)]),
-    "node-lost": lambda world, fault: world.kubelet.lose_node(NODES[int(fault.a * 3)]),
+    "node-lost": lambda world, fault: world.kubelet.nodes.lose(NODES[int(fault.a * 3)]),
+    "node-parted": _node_parted,
     "nodes-full": _for_a_while("full", lambda _: True, after=False),
     "quota": _for_a_while("quota", lambda fault: 2 + int(fault.a * 4), after=None),
     "replica-set-lag": _lag,

@@ -1,4 +1,4 @@
-"""Scheduler and kubelet: nodes, start, readiness, preStop and grace, killed containers, lost nodes."""
+"""Scheduler and kubelet: nodes, start, readiness, preStop and grace, killed containers."""
 
 import asyncio
 import contextvars
@@ -9,15 +9,14 @@ from typing import Any
 from tests.adversary import pre_stop
 from tests.adversary.api_server import ApiServer, Object, condition, leaving, with_condition
 from tests.adversary.loop import VirtualLoop
+from tests.adversary.nodes import NODES, Nodes
 from tests.adversary.rabbitmq import WORLD
 from tests.adversary.threads import Thread
 from tests.adversary.workers import Kind, Worker
 
 POOL = "utilitarian.io/pool"
-NODES = ("n1", "n2", "n3")
 GATES_NOT_READY, CONTAINERS_NOT_READY = "ReadinessGatesNotReady", "ContainersNotReady"
 """Why a kubelet calls a pod not ready: where a node has fallen silent, no reason is given."""
-NOT_READY_AFTER_S, EVICTED_AFTER_S, REPLACED_AFTER_S = 40.0, 340.0, 900.0
 BAD_IMAGE = "bad"
 OURS = ("scale", "operator")
 """Ends of a pod that the operator asked for."""
@@ -34,6 +33,10 @@ def kind_of(container: Object, *, late: bool) -> Kind:
         options["--pool"],
         late,
     )
+
+
+def _runs(pod: Object) -> bool:
+    return any("running" in it["state"] for it in pod["status"].get("containerStatuses", []))
 
 
 def _done(future: "asyncio.Future[None]") -> None:
@@ -53,15 +56,21 @@ class Kubelet:
         self._loop, self._rng, self._server, self._world = loop, rng, server, world
         self.workers: dict[str, Worker] = {}
         self.beats: dict[str, str] = {}
-        self.lost: set[str] = set()
+        self.nodes = Nodes(loop, server, self)
         self.cordoned: set[str] = set()
         """Nodes that take no more pods."""
+
+    @property
+    def lost(self) -> set[str]:
+        """Nodes that are not heard."""
+        return self.nodes.silent
 
     def _live(self, name: str, uid: str) -> Object | None:
         pod = self._server.get("pods", name)
         return pod if pod is not None and pod["metadata"]["uid"] == uid else None
 
-    def _set(self, pod: Object, kind: str, value: str, **more: str) -> Object:
+    def with_status(self, pod: Object, kind: str, value: str, **more: str) -> Object:
+        """The pod with a condition of this status; the same one where it has it."""
         before = condition(pod, kind)
         if before is not None and before["status"] == value and more.items() <= before.items():
             return pod
@@ -77,15 +86,17 @@ class Kubelet:
         pod = self._live(name, uid)
         if pod is None or leaving(pod):
             return
-        nodes = [it for it in NODES if it not in self.lost | self.cordoned]
+        nodes = [it for it in NODES if it not in self.cordoned and self.nodes.takes_pods(it)]
         if not nodes or self._world.full:
             if condition(pod, "PodScheduled") is None:
                 words = {"reason": "Unschedulable", "message": "0/3 nodes are available"}
-                self._server.put("pods", self._set(pod, "PodScheduled", "False", **words))
+                self._server.put("pods", self.with_status(pod, "PodScheduled", "False", **words))
             self._loop.call_later(5.0, self._schedule, name, uid)
             return
         node = self._rng.choice(nodes)
-        self._server.put("pods", self._set({**pod, "spec": {**pod["spec"], "nodeName": node}}, "PodScheduled", "True"))
+        self._server.put(
+            "pods", self.with_status({**pod, "spec": {**pod["spec"], "nodeName": node}}, "PodScheduled", "True")
+        )
         self._loop.call_later(self._rng.uniform(0.3, 4.0), self._start, name, uid)
 
     def _start(self, name: str, uid: str) -> None:
@@ -101,12 +112,14 @@ class Kubelet:
         self._run(pod, {"restartCount": 0})
 
     def _run(self, pod: Object, more: Object) -> None:
+        if _runs(pod):  # its node was silent for a moment, and has begun it since
+            return
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         container = pod["spec"]["containers"][0]
         running = {"running": {"startedAt": self._server.stamp()}}
         state = {"name": container["name"], "state": running, **more}
         pod = {**pod, "status": {**pod["status"], "phase": "Running", "containerStatuses": [state]}}
-        pod = self._with_readiness(self._set(pod, "ContainersReady", "True"))
+        pod = self._with_readiness(self.with_status(pod, "ContainersReady", "True"))
         pool = pod["metadata"]["labels"].get(POOL)
         if pool is None:
             self.beats[name] = uid
@@ -123,10 +136,10 @@ class Kubelet:
     def _with_readiness(self, pod: Object) -> Object:
         gates = [it["conditionType"] for it in pod["spec"].get("readinessGates", [])]
         held = {it["type"] for it in pod["status"].get("conditions", []) if it["status"] == "True"}
-        running = any("running" in it["state"] for it in pod["status"].get("containerStatuses", []))
-        if running and held.issuperset(gates):
-            return self._set(pod, "Ready", "True")
-        return self._set(pod, "Ready", "False", reason=GATES_NOT_READY if running else CONTAINERS_NOT_READY)
+        if _runs(pod) and held.issuperset(gates):
+            return self.with_status(pod, "Ready", "True")
+        reason = GATES_NOT_READY if _runs(pod) else CONTAINERS_NOT_READY
+        return self.with_status(pod, "Ready", "False", reason=reason)
 
     def changed(self, pod: Object) -> None:
         """A client set a condition: readiness may follow, a moment later."""
@@ -146,10 +159,14 @@ class Kubelet:
         worker, pod = self.workers.get(name), self._server.get("pods", name)
         if worker is None or not worker.alive or pod is None or leaving(pod):
             return
+        if pod["spec"]["nodeName"] in self.lost:
+            return
         worker.kill(f"world: {reason}")
         ended = {"exitCode": 137, "reason": reason, "finishedAt": self._server.stamp(), "containerID": f"c://{name}"}
         state = {"name": "worker", "state": {"terminated": ended}, "restartCount": 0}
-        body = self._set({**pod, "status": {**pod["status"], "containerStatuses": [state]}}, "ContainersReady", "False")
+        body = self.with_status(
+            {**pod, "status": {**pod["status"], "containerStatuses": [state]}}, "ContainersReady", "False"
+        )
         self._server.put("pods", self._with_readiness(body))
         uid = pod["metadata"]["uid"]
 
@@ -165,24 +182,27 @@ class Kubelet:
         pod = self._live(name, uid)
         if pod is None or leaving(pod):
             return
-        grace = self._begin_deletion(pod)
-        if pod["spec"].get("nodeName") in self.lost:
-            return
-        worker = self.workers.get(name)
-        if worker is not None and worker.alive:
-            # Whoever asked for it: the end of a pod goes on without that process.
-            contextvars.Context().run(self._loop.create_task, self._stop(worker, pod, grace, by))
-        elif self.beats.get(name) == uid:
-            self._loop.call_later(self._rng.uniform(0.2, 2.0), self._gone, name, uid)
-        else:
-            self._loop.call_later(self._rng.uniform(0.05, 1.0), self._gone, name, uid)
+        pod = self._server.put("pods", self._marked(pod))
+        if pod["spec"].get("nodeName") not in self.lost:
+            self._end(pod, by)
 
-    def _begin_deletion(self, pod: Object) -> float:
-        """Its timestamp says by when the pod is to have ended."""
-        grace = float(pod["spec"].get("terminationGracePeriodSeconds", 30))
+    def _marked(self, pod: Object) -> Object:
+        """A pod that is being deleted: its deletionTimestamp is when its grace is over."""
+        grace = pod["spec"].get("terminationGracePeriodSeconds", 30)
         marks = {"deletionTimestamp": self._server.stamp(grace), "deletionGracePeriodSeconds": grace}
-        self._server.put("pods", {**pod, "metadata": {**pod["metadata"], **marks}})
-        return grace
+        return {**pod, "metadata": {**pod["metadata"], **marks}}
+
+    def _end(self, pod: Object, by: str) -> None:
+        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        worker, grace = self.workers.get(name), pod["metadata"]["deletionGracePeriodSeconds"]
+        if worker is not None and worker.alive:
+            if worker.stop_begun is None:
+                # Whoever asked for it: the end of a pod goes on without that process.
+                contextvars.Context().run(self._loop.create_task, self._stop(worker, pod, grace, by))
+        elif self.beats.get(name) == uid:
+            self._loop.call_later(self._rng.uniform(0.2, 2.0), self.gone, name, uid)
+        else:
+            self._loop.call_later(self._rng.uniform(0.05, 1.0), self.gone, name, uid)
 
     async def _stop(self, worker: Worker, pod: Object, grace: float, by: str) -> None:
         worker.stop_begun = self._loop.now
@@ -199,7 +219,7 @@ class Kubelet:
             await asyncio.wait([exited], timeout=max(end - self._loop.now, 2.0))
             worker.kill("world: it could not be talked to" if self._helpless(worker) else f"{by}: SIGKILL, {grace:g} s")
         self._loop.call_soon(thread.kill)
-        self._gone(worker.pod, pod["metadata"]["uid"])
+        self.gone(worker.pod, pod["metadata"]["uid"])
 
     def _helpless(self, worker: Worker) -> bool:
         """Whether the hook had a time in which it could not do its work: the end is the world's, then."""
@@ -207,42 +227,39 @@ class Kubelet:
         windows = [*worker.helpless, *self._world.rabbit.helpless]
         return any(begin <= self._loop.now and until >= since for begin, until in windows)
 
-    def _gone(self, name: str, uid: str) -> None:
-        if self._live(name, uid) is not None:
+    def gone(self, name: str, uid: str) -> None:
+        """A pod is there no more, as soon as its node can say so."""
+        pod = self._live(name, uid)
+        if pod is not None and pod["spec"].get("nodeName") not in self.lost:
             self.workers.pop(name, None)
             self.beats.pop(name, None)
             self._server.remove("pods", name)
 
-    def lose_node(self, node: str) -> None:
-        """A machine is gone for good: the broker notices after two heartbeats, the cluster in its own time."""
-        self.lost.add(node)
+    def died(self, node: str) -> None:
+        """All that ran on a node runs no more; the broker notices in a while."""
         for pod in self.on(node):
             name = pod["metadata"]["name"]
             if (uid := self.beats.pop(name, None)) is not None:
                 self._world.beat.killed(uid)
             if name in self.workers:
                 self.workers[name].kill("world: the node was lost", after=self._rng.uniform(60, 120))
-        self._loop.call_later(NOT_READY_AFTER_S, self._not_ready, node)
-        self._loop.call_later(EVICTED_AFTER_S, self._evict, node)
-        self._loop.call_later(REPLACED_AFTER_S, self.replace_node, node)
+
+    def heard_again(self, node: str) -> None:
+        """The kubelet of a node does what was asked for meanwhile, and says how its pods are."""
+        for pod in self.on(node):
+            metadata = pod["metadata"]
+            if leaving(pod):
+                self._end(pod, "node")
+            else:
+                goes_on = self._sync if _runs(pod) else self._start
+                self._loop.call_later(self._rng.uniform(0.1, 2.0), goes_on, metadata["name"], metadata["uid"])
+
+    def give_up(self, pod: Object) -> None:
+        """A pod of a node that was silent for too long is deleted; its node does not hear of it."""
+        words = {"reason": "DeletionByTaintManager", "message": "Taint manager: deleting due to NoExecute taint"}
+        body = self.with_status(pod, "DisruptionTarget", "True", **words)
+        self._server.put("pods", body if leaving(body) else self._marked(body))
 
     def on(self, node: str) -> list[Object]:
         """The pods of a node."""
         return [it for it in list(self._server.objects["pods"].values()) if it["spec"].get("nodeName") == node]
-
-    def _not_ready(self, node: str) -> None:
-        for pod in self.on(node) if node in self.lost else []:
-            self._server.put("pods", self._set(pod, "Ready", "False"))
-
-    def _evict(self, node: str) -> None:
-        for pod in self.on(node) if node in self.lost else []:
-            words = {"reason": "DeletionByTaintManager", "message": "the node was lost"}
-            if not leaving(pod):
-                self._begin_deletion(self._set(pod, "DisruptionTarget", "True", **words))
-
-    def replace_node(self, node: str) -> None:
-        """Its Node object goes, and with it its pods; another machine comes in its place."""
-        if node in self.lost:
-            for pod in self.on(node):
-                self._gone(pod["metadata"]["name"], pod["metadata"]["uid"])
-            self.lost.discard(node)

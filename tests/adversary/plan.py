@@ -20,6 +20,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "later": ("tasks-for-later",),
     "much-later": ("tasks-for-much-later",),
     "nodes": ("node-lost", "nodes-full", "quota"),
+    "partitions": ("node-parted",),
     "drains": ("node-drained", "evicted"),
     "lag": ("replica-set-lag",),
     "clock": ("clock-step",),

@@ -23,7 +23,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def test_a_status_that_speaks_of_a_silent_node_is_wrong_while_all_answer(
     world: World, lost: tuple[str, ...], found: list[str]
 ) -> None:
-    world.kubelet.lost = set(lost)
+    world.kubelet.nodes.silent = set(lost)
     world.invariants.look()
     world.invariants.status({}, SILENT)
     assert [it.what for it in world.found] == found

@@ -293,8 +293,7 @@ class World:
         """The last of the faults is over: from here on the fleet must find its rest."""
         self.machine.wrong_by = 0.0
         self.moments.over()
-        for node in sorted(self.kubelet.lost):
-            self.kubelet.replace_node(node)
+        self.kubelet.nodes.all_well()
 
     def _changed(self, _: str, plural: str, body: Object) -> None:
         name = body["metadata"]["name"]

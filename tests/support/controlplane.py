@@ -28,6 +28,19 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 START_WITHIN = timedelta(seconds=60)
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+# Nothing here has nodes, volumes or certificates to look after.
+_IDLE_CONTROLLERS = (
+    "node-ipam-controller",
+    "node-lifecycle-controller",
+    "persistentvolume-attach-detach-controller",
+    "persistentvolume-binder-controller",
+    "persistentvolume-expander-controller",
+    "certificatesigningrequest-signing-controller",
+    "certificatesigningrequest-approving-controller",
+    "certificatesigningrequest-cleaner-controller",
+    "token-cleaner-controller",
+)
+_MOST_CONTROLLERS = f"*,{','.join(f'-{name}' for name in _IDLE_CONTROLLERS)}"
 
 
 def binaries() -> Path:
@@ -123,6 +136,22 @@ class ControlPlane:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @contextlib.contextmanager
+    def looking_after_nodes(self, grace: timedelta) -> Iterator[None]:
+        """For the time of the block nodes are called lost that were silent for so long.
+
+        Raises:
+            ProcessEndedError: the program that does so ended.
+        """
+        flags = self._controller_manager_flags("node-lifecycle-controller")
+        often = [f"--node-monitor-grace-period={grace.total_seconds():g}s", "--node-monitor-period=200ms"]
+        program = self._process("kube-controller-manager", [*flags, *often, "--node-eviction-rate=10"], "nodes")
+        program.start()
+        try:
+            yield
+        finally:
+            program.kill()
+
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, content_type: str = "application/json"
     ) -> Any:
@@ -217,8 +246,8 @@ class ControlPlane:
             describe=lambda: self.request("GET", f"{_CRDS}/{crd['metadata']['name']}").get("status"),
         )
 
-    def _process(self, program: str, flags: list[str]) -> Process:
-        return Process(program, [self.tools / program, *flags], log=self.directory / f"{program}.log")
+    def _process(self, program: str, flags: list[str], name: str = "") -> Process:
+        return Process(program, [self.tools / program, *flags], log=self.directory / f"{name or program}.log")
 
     def _make_credentials(self) -> None:
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -297,7 +326,7 @@ class ControlPlane:
             "--allow-privileged",
         ]
 
-    def _controller_manager_flags(self) -> list[str]:
+    def _controller_manager_flags(self, controllers: str = _MOST_CONTROLLERS) -> list[str]:
         return [
             f"--kubeconfig={self.kubeconfig}",
             "--leader-elect=false",
@@ -310,22 +339,10 @@ class ControlPlane:
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
             "--concurrent-namespace-syncs=20",
-            f"--controllers=*,{','.join(f'-{name}' for name in _IDLE_CONTROLLERS)}",
+            f"--controllers={controllers}",
         ]
 
 
-# Nothing here has nodes, volumes or certificates to look after.
-_IDLE_CONTROLLERS = (
-    "node-ipam-controller",
-    "node-lifecycle-controller",
-    "persistentvolume-attach-detach-controller",
-    "persistentvolume-binder-controller",
-    "persistentvolume-expander-controller",
-    "certificatesigningrequest-signing-controller",
-    "certificatesigningrequest-approving-controller",
-    "certificatesigningrequest-cleaner-controller",
-    "token-cleaner-controller",
-)
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
