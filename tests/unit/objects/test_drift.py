@@ -37,6 +37,7 @@ def test_an_object_has_drifted_when_a_field_of_ours_was_taken_over() -> None:
 
 
 HASH = "utilitarian.io/applied"
+DEPLOYED = ("Deployment", "fleet-a")
 
 
 def asked(digest: str = "1", **spec: Any) -> dict[str, Any]:
@@ -104,15 +105,47 @@ def test_who_changes_an_object_each_time_is_said() -> None:
     assert "set by kubectl" in fought(taken, second)
 
 
+def made(uid: str, managed: list[dict[str, Any]] = MANAGED) -> dict[str, Any]:
+    found = answer()
+    found["metadata"] |= {"uid": uid, "managedFields": managed}
+    return found
+
+
+def test_an_object_that_was_deleted_and_made_again_is_no_other_clients_doing() -> None:
+    """As of a pool that is taken out of the resource and put back, or a Deployment that a person deletes."""
+    first = applied(made("1"), NOW, asked())
+    again = applied(made("2"), NOW, asked(), first)
+    assert not again.again, "each was applied once"
+    fought_over = applied(made("1"), NOW, asked(), first)
+    new = made("2", PERSON)
+    assert fought(made("1", PERSON), fought_over)
+    assert fought(new, fought_over) == ""
+    for later, due in ((timedelta(0), False), (AGAIN_AFTER, True)):
+        assert drifted(new, fought_over, NOW + later) is due
+        assert may_repeat(asked(), new, fought_over, NOW + later) is due
+
+
+@pytest.mark.parametrize(
+    "wanted, there, stays",
+    [
+        pytest.param(True, False, True, id="it is yet to be made again"),
+        pytest.param(False, True, True, id="its last worker is being led out"),
+        pytest.param(False, False, False, id="its pool was removed"),
+    ],
+)
+def test_of_an_object_that_is_no_more_nothing_is_held(wanted: bool, there: bool, stays: bool) -> None:
+    held = {DEPLOYED: applied(made("1"), NOW, asked())}
+    live = {"Deployment": {"fleet-a": made("1")} if there else {}}
+    found = known_applied(held, [Wanted(asked(), "spec")] if wanted else [], live, NOW)
+    assert (DEPLOYED in found) is stays
+
+
 def test_what_is_known_of_objects_that_were_not_applied_stays() -> None:
     wanted = Wanted(asked("2"), "spec.pools[0]", "a")
     other = applied(answer(), NOW)
     held = all_applied([answer("2")], [wanted], {("Deployment", "other"): other}, NOW)
     assert held["Deployment", "other"] is other
     assert held["Deployment", "fleet-a"].digest == "2"
-
-
-DEPLOYED = ("Deployment", "fleet-a")
 
 
 def test_what_is_held_of_an_object_is_in_memory_once() -> None:

@@ -1,6 +1,6 @@
 """Whether another client changed what the operator applied, and how soon the same is applied again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,10 +43,13 @@ class Applied:
     generation: int = 0
     uid: str = ""
 
-    @property
-    def pause(self) -> timedelta:
-        """Until the same is applied again."""
-        return STANDING_AFTER if self.again else AGAIN_AFTER
+    def is_of(self, live: ReadOnlyObject) -> bool:
+        """Whether it is of this object, and not of one of the same name that was deleted."""
+        return self.uid == (live["metadata"].get("uid") or "")
+
+    def pause(self, live: ReadOnlyObject) -> timedelta:
+        """Until the same is applied again to an object."""
+        return STANDING_AFTER if self.again and self.is_of(live) else AGAIN_AFTER
 
 
 def applied(live: Object, now: datetime, manifest: Object | None = None, before: Applied | None = None) -> Applied:
@@ -59,7 +62,7 @@ def applied(live: Object, now: datetime, manifest: Object | None = None, before:
         before: of the apply before, if there was one.
     """
     asked = "" if manifest is None else _digest(manifest)
-    repeated = before is not None and before.digest == asked != ""
+    repeated = before is not None and before.is_of(live) and before.digest == asked != ""
     ineffective = bool(asked) and _digest(live) != asked
     as_scaled = manifest is None or not scaled(manifest, live)
     which = live["metadata"].get("generation") or 0, live["metadata"].get("uid") or ""
@@ -83,6 +86,8 @@ def known_applied(
 ) -> Mapping[tuple[str, str], Applied]:
     """What is held of each object, with those that an operator before this one applied and that are still just so.
 
+    Of those that are neither asked for nor there nothing is held any more.
+
     Where an object was seen as the answer had it, the fields are those that were seen, and no copy of them: they take
     more memory than the object, and its look compares what is the same in no time.
 
@@ -92,15 +97,22 @@ def known_applied(
         live: what was seen.
         now: the one clock.
     """
-    new = {}
-    for it in wanted:
-        key, body = (it.kind, it.name), live.get(it.kind, {}).get(it.name)
-        last = held.get(key)
+    new, asked = {}, {(it.kind, it.name): it for it in wanted}
+    for key, it in asked.items():
+        body, last = live.get(it.kind, {}).get(it.name), held.get(key)
         if body is not None and last is not None:
             new[key] = _as_seen(last, body)
         elif body is not None and carries(it.manifest, body):
             new[key] = applied(body, now, it.manifest)
+    held = _of_what_is(held, asked, live)
     return held if all(held.get(key) is it for key, it in new.items()) else {**held, **new}
+
+
+def _of_what_is(
+    held: Mapping[tuple[str, str], Applied], asked: Collection[tuple[str, str]], live: Live
+) -> Mapping[tuple[str, str], Applied]:
+    gone = [(kind, name) for kind, name in held if (kind, name) not in asked and name not in live.get(kind, {})]
+    return {key: it for key, it in held.items() if key not in gone} if gone else held
 
 
 def _as_seen(last: Applied, live: Object) -> Applied:
@@ -119,7 +131,7 @@ def drifted(live: Object, last: Applied | None, now: datetime) -> bool:
         last: what was held then; None when it is not known.
         now: the one clock.
     """
-    return last is None or (last.fields != _fields(live) and apart(now, last.at) >= last.pause)
+    return last is None or (last.fields != _fields(live) and apart(now, last.at) >= last.pause(live))
 
 
 def may_repeat(manifest: Object, live: Object, last: Applied | None, now: datetime) -> bool:
@@ -136,12 +148,17 @@ def may_repeat(manifest: Object, live: Object, last: Applied | None, now: dateti
     """
     if last is None or last.digest != _digest(manifest) or (scaled(manifest, live) and last.as_scaled):
         return True
-    return apart(now, last.at) >= last.pause
+    return apart(now, last.at) >= last.pause(live)
 
 
 def fought(live: Object, last: Applied | None) -> str:
     """Who changes an object each time it is applied, as a sentence; empty where it stays as it was applied."""
-    if last is None or not last.again or (last.fields == _fields(live) and _digest(live) == last.digest):
+    if (
+        last is None
+        or not last.again
+        or not last.is_of(live)
+        or (last.fields == _fields(live) and _digest(live) == last.digest)
+    ):
         return ""
     entries = live["metadata"].get("managedFields", [])
     who = sorted({str(e.get("manager")) for e in entries if e.get("manager") != MANAGER and not e.get("subresource")})
