@@ -3,10 +3,13 @@
 import asyncio
 import selectors
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 BEGIN = 1000.0
 """What the monotonic clock says when a world begins."""
+START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
+"""What time it is then, unless told otherwise."""
 
 
 class _Selector(selectors.BaseSelector):
@@ -35,7 +38,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop of a world; everything in it runs in one thread at a time and in the same order each time."""
 
     def __init__(self) -> None:
-        self.now = BEGIN
+        self.now, self.start = BEGIN, START
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
@@ -45,6 +48,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def at(self) -> float:
         """Seconds since the world began."""
         return self.now - BEGIN
+
+    def moment(self, now: float) -> datetime:
+        """What time it is when the monotonic clock says so."""
+        return self.start + timedelta(seconds=now - BEGIN)
 
     def time(self) -> float:
         return self.now

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.adversary import threads
@@ -17,9 +17,6 @@ from utilitarian_operator.adapters.broker.timing import (
     Clock,
 )
 from utilitarian_operator.host import clocks
-
-START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
-"""What time it is when a world begins."""
 
 BROKER = "10.0.0.9"
 """The address behind each name."""
@@ -39,7 +36,7 @@ class Machine:
 
     def true(self) -> datetime:
         """The time everywhere else."""
-        return START + timedelta(seconds=self._loop.at)
+        return self._loop.moment(self._loop.now)
 
     def wall(self) -> datetime:
         """The time by this machine's clock."""

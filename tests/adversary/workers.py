@@ -4,11 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from tests.adversary.loop import BEGIN
-from tests.adversary.machine import START
 from tests.adversary.rabbitmq import WORLD, RabbitMQ, Task
 
 TASK = "tasks.work"
@@ -217,15 +214,14 @@ class Worker:
             case "active_queues":
                 return [{"name": it, "exchange": {"name": it, "type": "direct"}} for it in sorted(self.consuming)]
             case "scheduled":
-                return [
-                    {"eta": _moment(task.eta or 0.0).isoformat(), "request": {}} for task in self.scheduled.values()
-                ]
+                etas = (self._rabbit.loop.moment(task.eta or 0.0) for task in self.scheduled.values())
+                return [{"eta": it.isoformat(), "request": {}} for it in etas]
             case "reserved":
                 return [{"name": TASK, "time_start": None} for _ in list(self.reserved)[self._unsaid :]]
             case "active":
                 early = not self.kind.late
                 return [
-                    {"name": TASK, "time_start": _moment(begun).timestamp(), "acknowledged": early}
+                    {"name": TASK, "time_start": self._rabbit.loop.moment(begun).timestamp(), "acknowledged": early}
                     for _, begun, _ in self.running.values()
                 ]
             case "stats":
@@ -308,7 +304,3 @@ class Worker:
         if self.alive:
             self.kill(EXIT)
             self._on_exit()
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(START.timestamp() + at - BEGIN, UTC)

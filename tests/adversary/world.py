@@ -268,7 +268,7 @@ class World:
             "execution": fleet.execution(self.seed),
             "when_due": self.seed % 5 == 4,
         }
-        resource = self._asked or fleet.fleet(**options)
+        resource = self._asked or self._fleet(**options)
         self.server.add("utilitarianworkerpools", resource)
         self.pools: dict[str, Object] = {it["name"]: it for it in copy.deepcopy(resource["spec"]["pools"])}
         if self._asked is None:
@@ -285,6 +285,9 @@ class World:
         self.invariants.quiet_from = self.loop.now + self.length - QUIET_S
         for number in range(self._replicas):
             self.loop.call_later((rest.BEGINS_AT_S if self._asked else 0.0) + 3 * number, self.start_operator)
+
+    def _fleet(self, **options: Any) -> Object:
+        return fleet.fleet(**options)
 
     def _send_tasks(self) -> None:
         fleet.send_tasks(self, self.length)
