@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 STUCK_S = 120.0
 """Much longer than any work may take."""
 
-BACKOFF = Backoff(first_s=0.5, longest_s=30.0)
+BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
+"""The longest is what a fleet may lose after an outage of the API server, as its watches do (`kopf_host`)."""
 
 
 class WorkQueue(Generic[K]):

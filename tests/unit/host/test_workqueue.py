@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.waiting import wait_until_async
+from utilitarian_operator.host import kopf_host
 from utilitarian_operator.host.workqueue import BACKOFF, WorkQueue
 
 DEADLINE_S = 5.0
@@ -146,7 +147,7 @@ async def test_a_key_added_while_it_waits_after_a_failure_waits_on() -> None:
 async def test_what_failed_and_was_changed_does_not_wait() -> None:
     work = Work(*[FAILS] * 8)
     async with running(work) as queue:
-        for _ in range(8):  # the eighth pause is at least 15 s
+        for _ in range(8):  # the eighth pause is at least 5 s
             queue.add("key", at_once=True)
             assert await work.next() == "key"
             await wait_until_async(lambda: "key" in queue._paused, within=timedelta(seconds=DEADLINE_S))
@@ -173,6 +174,11 @@ async def test_each_failure_waits_twice_as_long_up_to_a_limit(failures: int, lon
         await idle(queue)
         left = queue._paused["a"].when() - asyncio.get_running_loop().time()
         assert longest / 2 - 0.1 <= left <= longest
+
+
+def test_after_an_outage_a_fleet_is_looked_at_as_soon_as_its_watches_are_open_again() -> None:
+    """The API server was away for a minute: a pool with tasks slept for 20 s more, since its fleet's pause was 30 s."""
+    assert BACKOFF.longest_s <= kopf_host.BACKOFF.longest_s
 
 
 async def test_work_that_raises_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -267,7 +273,7 @@ async def test_work_that_takes_too_long_is_cut_off_and_tried_again() -> None:
 
 
 async def test_what_is_changed_while_it_fails_is_worked_on_at_once() -> None:
-    """The pause after a failure is up to 30 s, and the change may be its remedy."""
+    """The pause after a failure is up to 10 s, and the change may be its remedy."""
     work = Work(FAILS, holds=True)
     async with running(work) as queue:
         queue._failures["a"] = 10
