@@ -233,15 +233,19 @@ class Mailbox:
 
 
 class _Counted(Replies):
-    """As kombu itself reads: until so many have come as were asked, whoever sent them."""
+    """As kombu itself reads: until so many have come as were asked, whoever sent them and to which question."""
 
     def __init__(self, ticket: str, asked: Sequence[str] = (), callback: Callable[[Any], None] | None = None) -> None:
         super().__init__(ticket, asked, callback)
-        self._most = len(asked)
+        self._left = len(asked)
 
     @property
     def complete(self) -> bool:
-        return 0 < self._most <= len(self.bodies)
+        return self._left <= 0
+
+    def take(self, body: Any, headers: Mapping[str, Any]) -> None:
+        self._left -= 1
+        super().take(body, headers)
 
     def pass_over(self, content_type: object, headers: Mapping[str, Any]) -> None:
         del headers

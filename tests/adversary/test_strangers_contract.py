@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.adversary.broker_connection import Client, Mailbox
+from tests.adversary.broker_connection import Client, Connection, HooksMailbox, Mailbox
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine, replaced
 from tests.adversary.rabbitmq import RabbitMQ
 from tests.adversary.threads import Thread
-from tests.support.strangers_contract import Speaker, StrangersContract
+from tests.support.strangers_contract import WITHIN_S, Speaker, StrangersContract
 from utilitarian_operator.adapters.broker import connection
 from utilitarian_operator.adapters.broker.bounded.calls import bounded
 from utilitarian_operator.adapters.broker.timing import CLOCK
@@ -48,6 +48,11 @@ class Model:
 
     def celery(self, node: str) -> str | None:
         return self._asked(lambda: self._control.celery(node))
+
+    def hook(self, node: str) -> Sequence[object]:
+        client = Client(self._rabbit, lambda: False, hook=True)
+        box = HooksMailbox()(Connection(client))
+        return self._asked(lambda: box.call([node], "active", {}, timeout=WITHIN_S))
 
     def unreadable(self) -> frozenset[str]:
         return self._control.unreadable

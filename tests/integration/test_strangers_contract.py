@@ -12,7 +12,7 @@ from kombu import Connection, Consumer, Producer
 from kombu.pidbox import Mailbox
 
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.strangers_contract import ANOTHER, OURS, A, B, Reply, Speaker, StrangersContract
+from tests.support.strangers_contract import ANOTHER, OURS, WITHIN_S, A, B, Reply, Speaker, StrangersContract
 from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.broker.bounded.calls import bounded
 from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
@@ -67,8 +67,8 @@ class _Mailbox:
 class Real:
     """A virtual host with something at its mailbox that does what the tests say."""
 
-    def __init__(self, control: RemoteControl, mailbox: _Mailbox) -> None:
-        self._control, self._mailbox = control, mailbox
+    def __init__(self, url: str, control: RemoteControl, mailbox: _Mailbox) -> None:
+        self._url, self._control, self._mailbox = url, control, mailbox
 
     def speakers(self, *speakers: Speaker) -> None:
         self._mailbox.speakers = speakers
@@ -88,6 +88,12 @@ class Real:
 
     def celery(self, node: str) -> str | None:
         return self._control.celery(node)
+
+    def hook(self, node: str) -> Sequence[object]:
+        with Connection(self._url) as connection:
+            box = Mailbox("celery", type="fanout", accept=["json"], serializer="json")(connection)
+            found: Sequence[object] = box.call([node], "active", {}, timeout=WITHIN_S)
+            return found
 
     def unreadable(self) -> frozenset[str]:
         return self._control.unreadable
@@ -117,7 +123,7 @@ def scene(rabbitmq: RabbitMQ, vhost: str) -> Iterator[Real]:
     """A virtual host of a real broker."""
     url = rabbitmq.amqp_url(vhost)
     with hearing(url) as mailbox, closing(RemoteControl(url)) as control:
-        yield Real(control, mailbox)
+        yield Real(url, control, mailbox)
 
 
 class TestStrangers(StrangersContract):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pytest
+from kombu.exceptions import ContentDisallowed
 
 from utilitarian_operator.adapters.broker.workers import mailbox
 from utilitarian_operator.errors import BrokerUnreachable
@@ -113,6 +114,13 @@ class Scene(Protocol):
     def celery(self, node: str) -> str | None:
         """Its version."""
 
+    def hook(self, node: str) -> Sequence[object]:
+        """All replies that a preStop hook has, by kombu's own mailbox, when it asks its worker what runs.
+
+        Raises:
+            ContentDisallowed: one is not in JSON.
+        """
+
     def unreadable(self) -> frozenset[str]:
         """Content types of replies to the last `active` that are never decoded."""
 
@@ -191,3 +199,23 @@ class StrangersContract:
     def test_a_version_is_the_workers_own(self, scene: Scene) -> None:
         scene.speakers(meddler({STRANGER: {"ok": "celery:9.9.9"}}, {A: 5}), worker(A, after_s=SOON_S))
         scene.wait(lambda: scene.celery(A) in {"5.6.3", None})
+
+    def test_a_hook_hears_the_first_that_replies(self, scene: Scene) -> None:
+        scene.speakers(instead(STRANGER), worker(A, "a", after_s=SOON_S))
+        scene.wait(lambda: scene.hook(A) == [{STRANGER: []}])
+        scene.speakers(worker(A, "a"), instead(STRANGER, after_s=SOON_S))
+        scene.wait(lambda: scene.hook(A) == [{A: answer("active", "a")}])
+
+    def test_a_hook_that_hears_an_answer_to_another_question_hears_none_to_its_own(self, scene: Scene) -> None:
+        scene.speakers(worker(A, "a", ticket=ANOTHER), worker(A, "b", after_s=SOON_S))
+        scene.wait(lambda: not scene.hook(A))
+
+    def test_a_hook_fails_by_what_is_not_in_json(self, scene: Scene) -> None:
+        scene.speakers(Speaker(lambda _: [Reply(b"{}", content_type=YAML)]), worker(A, after_s=SOON_S))
+
+        def refused() -> bool:
+            with pytest.raises(ContentDisallowed):
+                scene.hook(A)
+            return True
+
+        scene.wait(refused)
