@@ -286,9 +286,11 @@ def _failure(status: int, message: str) -> Answer:
 
 def _selector(text: str) -> Callable[[dict[str, str]], bool]:
     """What a label selector asks for; only equality is known."""
-    if not text:
-        return lambda _: True
-    name, unequal, value = text.partition("!=") if "!=" in text else text.partition("=")
-    if unequal == "!=":
-        return lambda labels: labels.get(name) != value
-    return lambda labels: labels.get(name) == value
+    equal, other = dict[str, str](), dict[str, str]()
+    for term in filter(None, text.split(",")):
+        name, _, value = term.partition("!=" if "!=" in term else "=")
+        (other if "!=" in term else equal)[name] = value
+    return lambda labels: (
+        all(labels.get(name) == value for name, value in equal.items())
+        and all(labels.get(name) != value for name, value in other.items())
+    )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tests.adversary.api_server import Object, is_ready, leaving
 from tests.adversary.controllers import controller
 from tests.adversary.fleet import QUEUES_OF, asked_for, patience
+from utilitarian_operator.core.spec.revisions import KEPT
 
 POOL, DRAINING = "utilitarian.io/pool", "utilitarian.io/draining"
 MOST_WRITES_A_MINUTE = 400
@@ -360,6 +361,9 @@ class Invariants:
                 self.breach("ready-but-idle", f"{worker.pod} is ready and not marked, and consumes nothing", worker.pod)
             if marked and not leaving(pod):
                 self.breach("not-at-rest", f"{pod['metadata']['name']} is marked still", "marked")
+        records = sorted(server.objects["controllerrevisions"])
+        if len(records) > KEPT:
+            self.breach("not-at-rest", f"accepted specs that should have gone: {records[:-KEPT]}", "records")
         for node, since in world.drains.since.items():
             self.breach("node-held-up", f"{node} has been drained for {world.loop.now - since:.0f} s", node)
         if len(world.kubelet.beats) != 1:

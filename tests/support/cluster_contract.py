@@ -285,6 +285,8 @@ class ClusterContract:
 
         assert await names(namespace, f"{INSTANCE}=other") == []
         assert await names(namespace, f"{INSTANCE}!=one") == ["two-a"]
+        assert await names(namespace, f"{INSTANCE}=two,{labels.POOL_LABEL}=a") == ["two-a"]
+        assert await names(namespace, f"{INSTANCE}!=one,{labels.POOL_LABEL}!=a") == []
         assert await names(namespace, limit=1) == ["one-a"]
         assert await names(namespace, fields="metadata.name=two-a") == ["two-a"]
         assert {"one-a", "two-a"} <= set(await names(None))

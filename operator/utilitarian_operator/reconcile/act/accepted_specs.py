@@ -55,6 +55,8 @@ class Revisions:
         self._last: str | None = None
         self._kept = 0
         self._not_before = 0.0
+        self._unheard = False
+        """Whether a record may have been made of which no answer told."""
 
     async def newest(self) -> Object | None:
         """Read the spec that was accepted last, with its generation as `revision`; None if none was, or may be read.
@@ -70,7 +72,7 @@ class Revisions:
             logger.warning("accepted specs not read", extra={"fleet": self._fleet, "because": str(error)})
             return None
         ordered = in_order(found, self._owner.uid)
-        self._live = [_without_spec(it) for it in ordered]
+        self._live, self._unheard = [_without_spec(it) for it in ordered], False
         last = newest(ordered, self._owner.uid)
         self._last = None if last is None else _digest(spec_of(last))
         return last
@@ -86,24 +88,33 @@ class Revisions:
         Raises:
             ClusterError: it could not be kept, and may be if it is tried again.
         """
-        last = newest(self._live, self._owner.uid)
-        if generation == self._kept or self._monotonic() < self._not_before or not (makes_objects or last):
+        if generation == self._kept or self._monotonic() < self._not_before:
             return
-        if last is None or self._last != _digest(spec):
-            try:
+        if self._unheard:
+            await self.newest()
+        last = newest(self._live, self._owner.uid)
+        if not (makes_objects or last):
+            return
+        try:
+            if last is None or self._last != _digest(spec):
                 await self._add(revision(self._owner, generation, spec))
-            except Rejected as error:
-                logger.warning("accepted spec not kept", extra={"fleet": self._fleet, "because": str(error)})
-                self._not_before = self._monotonic() + AGAIN_AFTER_S
-                return
-        self._kept = generation
+            await self._let_the_oldest_go()
+        except Rejected as error:
+            logger.warning("accepted spec not kept", extra={"fleet": self._fleet, "because": str(error)})
+            self._not_before, self._unheard = self._monotonic() + AGAIN_AFTER_S, False
+        else:
+            self._kept = generation
 
     async def _add(self, manifest: Object) -> None:
+        self._unheard = True
         try:
             self._live.append(_without_spec(await self._records.create(manifest)))
             self._last = _digest(spec_of(manifest))
         except Conflict:  # the answer to an earlier request was lost: only what is there has a uid to be deleted by
             await self.newest()
+        self._unheard = False
+
+    async def _let_the_oldest_go(self) -> None:
         while len(self._live) > KEPT:
             try:
                 await self._records.delete(self._live[0])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.size import weight
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.spec.revisions import KEPT, revision
@@ -67,6 +68,30 @@ async def test_a_record_that_is_there_already_goes_in_its_turn() -> None:
     for generation in range(1, KEPT + 2):
         await second.keep(generation, {"maxWorkers": generation}, makes_objects=True)
     assert [generation for generation, _ in await kept(cluster)] == list(range(2, KEPT + 2))
+
+
+class _Unheard(FakeCluster):
+    """Carries a create out, and its answer never comes."""
+
+    lost = True
+
+    async def create(self, manifest: Object) -> Object:
+        made = await super().create(manifest)
+        if self.lost and made["revision"] > 1:
+            self.lost = False
+            raise ClusterError("the answer was lost")
+        return made
+
+
+async def test_a_record_whose_answer_was_lost_before_the_next_edit_goes_in_its_turn() -> None:
+    cluster = _Unheard()
+    revisions = Revisions(cluster, OWNER, time.monotonic)
+    await revisions.keep(1, {"maxWorkers": 1}, makes_objects=True)
+    with pytest.raises(ClusterError, match="lost"):
+        await revisions.keep(2, {"maxWorkers": 2}, makes_objects=True)
+    for generation in range(3, KEPT + 4):
+        await revisions.keep(generation, {"maxWorkers": generation}, makes_objects=True)
+    assert [generation for generation, _ in await kept(cluster)] == list(range(4, KEPT + 4))
 
 
 async def test_what_the_api_server_refuses_stops_nothing_and_is_not_asked_for_at_each_look() -> None:
