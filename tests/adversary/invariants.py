@@ -61,6 +61,7 @@ class Invariants:
         self._full_at = self._wrong_at = self._lost_at = -math.inf
         """When the pools had all workers that they may have together, the clock was wrong, a node was lost."""
         self._idle: dict[str, float] = {}
+        self._takes: dict[str, float] = {}
         self._last_lead = 0
 
     def breach(self, what: str, detail: str, key: str = "") -> None:
@@ -256,6 +257,7 @@ class Invariants:
             self._lost_at = world.loop.now
         self._look_at_sleepers()
         self._look_at_idlers()
+        self._look_at_marked()
         self._look_at_removed()
 
     def _look_at_removed(self) -> None:
@@ -290,6 +292,20 @@ class Invariants:
         for name, since in idle.items() if world.sees else ():
             if world.loop.now - since > WAKES_IN_S:
                 self.breach("ready-but-idle", f"{name} is ready and not marked, and consumes nothing", name)
+
+    def _look_at_marked(self) -> None:
+        """A worker that is marked to leave is told to take nothing more; one that is told to go on has no mark."""
+        world, takes = self._world, {}
+        for name, worker in world.kubelet.workers.items():
+            body = world.server.objects["pods"].get(name)
+            if body is None or leaving(body) or not worker.hears or not worker.consuming or not world.sees:
+                continue
+            if DRAINING in (body["metadata"].get("annotations") or {}):
+                takes[name] = self._takes.get(name, world.loop.now)
+        self._takes = takes
+        for name, since in takes.items():
+            if world.loop.now - since > WAKES_IN_S:
+                self.breach("marked-consumes", f"{name} is marked to leave, and consumes", name)
 
     def _look_at_sleepers(self) -> None:
         """A pool that sleeps while its tasks wait, although the operator can see them."""
