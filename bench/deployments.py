@@ -10,6 +10,9 @@ from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import deployment
 
+OF_A_RESOURCE = 100
+"""Pools that one resource may have; Deployments without one may be more."""
+
 
 def make_deployments(fleet: Fleet, broker_url: str, spec: dict[str, Any], grace_s: int | None) -> None:
     """A Deployment a pool, at zero, and the Secret of its broker: Celery's command, no hook, no readiness gate.
@@ -24,10 +27,12 @@ def make_deployments(fleet: Fleet, broker_url: str, spec: dict[str, Any], grace_
     reference = {"urlFrom": {"secretKeyRef": {"name": SECRET, "key": URL_KEY}}}
     whole = {"image": "utilitarian:dev", "broker": reference, **spec}
     body = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool", "metadata": {"name": fleet.name}}
-    effective = effective_fleet(accept({**body, "spec": whole}).spec)
-    for pool in effective.pools:
-        made = _plain(deployment(Owner(fleet.namespace, fleet.name, "no-owner"), effective, pool), grace_s)
-        fleet.controlplane.request("POST", f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments", made)
+    for first in range(0, len(spec["pools"]), OF_A_RESOURCE):
+        some = {**whole, "pools": spec["pools"][first : first + OF_A_RESOURCE]}
+        effective = effective_fleet(accept({**body, "spec": some}).spec)
+        for pool in effective.pools:
+            made = _plain(deployment(Owner(fleet.namespace, fleet.name, "no-owner"), effective, pool), grace_s)
+            fleet.controlplane.request("POST", f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments", made)
 
 
 def _plain(made: Object, grace_s: int | None) -> Object:

@@ -27,6 +27,8 @@ KEDA = {
 }
 SYSTEMS = (OURS, *KEDA)
 AT_REST_WITHIN = timedelta(minutes=6)
+TAKEN_WITHIN = timedelta(minutes=20)
+"""KEDA takes two ScaledObjects a second."""
 
 
 @dataclass(frozen=True)
@@ -142,4 +144,4 @@ def scaled_by_keda(running: Keda, settings: Settings, target: Target) -> None:
     for pool in target.spec["pools"]:
         name, aim = f"{target.fleet.name}-{pool['name']}", target.aim(pool["name"])
         running.scale(settings.scaled_object(name, pool["queues"], aim.most, aim.messages_a_worker))
-    wait_until(running.ready, within=AT_REST_WITHIN, describe=running.operator.tail)
+    wait_until(running.ready, within=TAKEN_WITHIN, every=timedelta(seconds=1), describe=running.operator.tail)

@@ -196,6 +196,11 @@ CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
         [Resize(0, ("a", "b"))],
     ),
     "during a rollout not one of them": (PoolWorkers([released("a"), worker("b", 1)], 2, rolling_out=True), 1, []),
+    "during a rollout one too many leaves as well, and none is asked for in its place": (
+        PoolWorkers([cancelled("a"), cancelled("b", 1)], 1, rolling_out=True),
+        0,
+        [Release("a")],
+    ),
     "the last one too": (PoolWorkers([released("a")], 1), 0, [Resize(0, ("a",))]),
     "load returns: one that is not empty is taken back": (
         PoolWorkers([cancelled("a", 2), worker("b", 1)], 2),
@@ -339,6 +344,13 @@ def test_a_busy_worker_is_never_chosen_while_an_idle_one_stays(pool_workers: Poo
 def test_only_an_empty_worker_is_released(pool_workers: PoolWorkers, desired: int) -> None:
     empty = {one.name for one in pool_workers.workers if one.empty and one.marked is not None}
     assert {step.pod for step in steps(pool_workers, desired) if isinstance(step, Release)} <= empty
+
+
+@given(pools(), st.integers(-3, 0))
+def test_no_worker_is_asked_for_where_none_is_wanted(pool_workers: PoolWorkers, fewer: int) -> None:
+    """Also where pods are there that are asked for no more: in a rollout one too many, which leaves as well."""
+    seen = replace(pool_workers, replicas=max(pool_workers.replicas + fewer, 0))
+    assert [it for it in steps(seen, 0) if isinstance(it, Resize) and it.replicas > seen.replicas] == []
 
 
 @given(pools(), st.integers(0, 10))

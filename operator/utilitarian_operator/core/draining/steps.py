@@ -173,7 +173,8 @@ class PoolWorkers:
         # Of the released ones those are asked for no more that the ReplicaSet controller has yet to delete.
         released = sum(worker.released for worker in self.draining)
         deleted_soon = min(released, max(len(self.staying) - self.replicas, 0))
-        return self.replicas - len(self.draining) + deleted_soon
+        # In a rollout one too many may be there, and leave as well: none is to fill its place.
+        return max(self.replicas - len(self.draining) + deleted_soon, 0)
 
 
 def steps(pool_workers: PoolWorkers, desired: int) -> list[DrainStep]:
