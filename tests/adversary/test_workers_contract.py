@@ -10,10 +10,11 @@ from tests.adversary.loop import VirtualLoop
 from tests.adversary.rabbitmq import RabbitMQ
 from tests.adversary.workers import Kind, Worker
 from tests.support.quorum_contract import LongQuorumContract, QuorumContract
-from tests.support.workers_contract import Counts, GeventContract, Holds, WorkersContract
+from tests.support.workers_contract import Counts, GeventContract, Holds, LostContract, WorkersContract
 
 QUEUE = "work"
 SOON_S, EVERY_S = 60.0, 0.05
+NOTICED_AFTER_S = 20.0
 
 
 class Model:
@@ -60,6 +61,12 @@ class Model:
     def kill(self, name: str) -> None:
         self._workers[name].kill("the test")
 
+    def lose(self, name: str) -> None:
+        self._workers[name].kill("world: the machine was lost", after=NOTICED_AFTER_S)
+
+    def consumers(self) -> int:
+        return len(self._rabbit.declare(QUEUE).consumers)
+
     def ended(self, name: str) -> bool:
         return not self._workers[name].alive
 
@@ -94,6 +101,10 @@ class TestModelledQuorumQueue(QuorumContract):
 
 class TestModelledQuorumQueueForLong(LongQuorumContract):
     """The same, one after the other."""
+
+
+class TestModelledLost(LostContract):
+    """Whose machine is lost."""
 
 
 class TestModelledGevent(GeventContract):

@@ -70,6 +70,8 @@ class Worker:
         self._received: dict[int, float] = {}
         """When it got each message of a quorum queue that is reserved."""
         self._on_exit: Callable[[], None] = lambda: None
+        self._unnoticed = ""
+        """Why it ended, while the broker has not noticed that."""
 
     @property
     def holds(self) -> int:
@@ -120,6 +122,7 @@ class Worker:
     def disconnect(self) -> None:
         """The connection breaks: what was not acknowledged is delivered again, what runs with late ack as well."""
         if not self.connected:
+            self._noticed()
             return
         self.connected = False
         self._leave_all()
@@ -160,7 +163,7 @@ class Worker:
     def receive(self, task: Task) -> None:
         """A message of the broker's."""
         loop = self._rabbit.loop
-        if task.eta is not None and task.eta > loop.now:
+        if self.alive and task.eta is not None and task.eta > loop.now:
             self.scheduled[task.number] = task
             loop.call_at(task.eta, self._due, task)
             return
@@ -188,11 +191,13 @@ class Worker:
             self._rabbit.loop.call_later(1.5, self._exit)
 
     def kill(self, cause: str, after: float = 0.0) -> None:
-        """It ends at once; the broker gives back what it had not acknowledged, when it notices."""
+        """It ends at once; the broker gives back what it had not acknowledged, when it notices.
+
+        Until then it is a consumer as before, and is given messages.
+        """
         if not self.alive:
             return
         self.alive = self.connected = False
-        self._leave_all()
         back = [*self.scheduled.values(), *self.reserved]
         for begin, (task, _, timer) in self.running.items():
             timer.cancel()
@@ -201,12 +206,25 @@ class Worker:
             elif begin not in self._redelivered:
                 task.again_by = cause
                 back.append(task)
-        for held in (self.scheduled, self.reserved, self.running):
-            held.clear()
-        self._rabbit.workers.pop(self.node, None)
-        if back:
-            why = self.ends_by if cause == EXIT else cause
-            self._rabbit.loop.call_later(after, self._rabbit.give_back, back, why)
+        self.scheduled.clear()
+        self.running.clear()
+        self.reserved = deque(back)
+        self._unnoticed = self.ends_by if cause == EXIT else cause
+        if after:
+            self._rabbit.loop.call_later(after, self._noticed)
+        else:
+            self._noticed()
+
+    def _noticed(self) -> None:
+        """The broker knows that it is gone."""
+        if self._unnoticed:
+            why, self._unnoticed = self._unnoticed, ""
+            self._leave_all()
+            self._rabbit.workers.pop(self.node, None)
+            back = list(self.reserved)
+            self.reserved.clear()
+            if back:
+                self._rabbit.loop.call_later(0.0, self._rabbit.give_back, back, why)
 
     def answer(self, question: str) -> Any:
         """What it says over remote control, as Celery spells it."""

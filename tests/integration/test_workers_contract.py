@@ -16,12 +16,13 @@ from tests.support.processes import Process
 from tests.support.quorum_contract import LongQuorumContract, QuorumContract
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from tests.support.workers_contract import Counts, GeventContract, Holds, WorkersContract
+from tests.support.workers_contract import Counts, GeventContract, Holds, LostContract, WorkersContract
 from utilitarian import routing
 from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 
 SOON = timedelta(seconds=60)
 QUEUE = routing.DEFAULT_QUEUE
+HEARTBEAT_S = 5
 
 
 class Real:
@@ -36,6 +37,7 @@ class Real:
         self._ledger = FileLedgerReader(directory / "ledger")
         self._workers: dict[str, Process] = {}
         self._queue_type = "classic"
+        self._settings: tuple[str, ...] = ()
         self._control = RemoteControl(self._url)
         stack.callback(self._control.close)
 
@@ -43,6 +45,7 @@ class Real:
         made = self._application.worker(
             name,
             f"--prefetch-multiplier={multiplier}",
+            *self._settings,
             queues=[QUEUE],
             concurrency=slots,
             execution=execution,
@@ -51,6 +54,10 @@ class Real:
         self._workers[name] = self._stack.enter_context(made)
         self._stack.callback(made.kill)
         wait_worker_ready(made)
+
+    def soon_missed(self) -> None:
+        """The workers that follow agree with the broker on short heartbeats, in place of its minute."""
+        self._settings = ("--", f"broker_heartbeat={HEARTBEAT_S}")
 
     def quorum(self, limit: int) -> None:
         self._queue_type = "quorum"
@@ -80,6 +87,12 @@ class Real:
 
     def kill(self, name: str) -> None:
         self._workers[name].kill()
+
+    def lose(self, name: str) -> None:
+        self._workers[name].pause()
+
+    def consumers(self) -> int:
+        return self._rabbitmq.depth(self._vhost, QUEUE).consumers
 
     def ended(self, name: str) -> bool:
         return not self._workers[name].running
@@ -113,6 +126,18 @@ class TestQuorumQueue(QuorumContract):
 @pytest.mark.soak
 class TestQuorumQueueForLong(LongQuorumContract):
     """The same, one after the other."""
+
+
+@pytest.mark.soak
+class TestLost(LostContract):
+    """Whose machine is lost."""
+
+    @pytest.fixture
+    def scene(self, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> Iterator[Real]:
+        with ExitStack() as stack:
+            real = Real(rabbitmq, vhost, tmp_path, stack)
+            real.soon_missed()
+            yield real
 
 
 @pytest.mark.soak

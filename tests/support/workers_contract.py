@@ -56,6 +56,12 @@ class Scene(Protocol):
     def kill(self, name: str) -> None:
         """SIGKILL."""
 
+    def lose(self, name: str) -> None:
+        """Its machine falls silent: no connection is closed, and the broker notices by missing heartbeats."""
+
+    def consumers(self) -> int:
+        """Consumers of the queue, as the broker counts them."""
+
     def ended(self, name: str) -> bool:
         """Whether a worker's process has ended."""
 
@@ -105,6 +111,12 @@ ENDS: Mapping[str, tuple[bool, Counts]] = {
     "early: what runs is lost": (EARLY, Counts(3)),
     # Two run, of five.
     "late: all come back": (LATE, Counts(5)),
+}
+
+
+LOST: Mapping[str, tuple[bool, Holds, Counts, Counts]] = {
+    "early: but what ran": (EARLY, Holds(2, 2, 2), Counts(1, 2), Counts(3)),
+    "late: all of it": (LATE, Holds(2), Counts(3, 2), Counts(5)),
 }
 
 
@@ -211,6 +223,32 @@ class WorkersContract:
         scene.wait(lambda: scene.holds(ONE) is None)
         scene.wait(lambda: scene.done() == 1)
         scene.wait(lambda: scene.holds(ONE) == Holds())
+
+
+class LostContract:
+    """Of a worker whose machine is lost."""
+
+    def test_until_the_broker_notices_it_consumes_and_is_given_messages_that_then_come_back(self, scene: Scene) -> None:
+        scene.worker(ONE, late=LATE)
+        scene.lose(ONE)
+        scene.send(5, LONG_S)
+        scene.wait(lambda: scene.counts() == Counts(3, 2))
+        assert scene.consumers() == 1
+        assert scene.holds(ONE) is None
+        scene.wait(lambda: scene.counts() == Counts(5))
+        assert scene.consumers() == 0
+
+    @pytest.mark.parametrize("late, held, then, counts", LOST.values(), ids=LOST)
+    def test_what_it_held_comes_back_when_the_broker_notices(
+        self, scene: Scene, late: bool, held: Holds, then: Counts, counts: Counts
+    ) -> None:
+        scene.worker(ONE, late=late)
+        scene.send(5, LONG_S)
+        scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (held, then))
+        scene.lose(ONE)
+        assert (scene.counts(), scene.consumers()) == (then, 1)
+        scene.wait(lambda: (scene.counts(), scene.consumers()) == (counts, 0))
+        assert scene.done() == 0
 
 
 class GeventContract:
