@@ -13,9 +13,9 @@ from utilitarian_operator.errors import BrokerUnreachable
 A, B, STRANGER = "celery@a", "celery@b", "celery@stranger"
 BEAT = "celerybeat@theirs"
 QUEUE = "work"
-WITHIN_S = 0.6
+WITHIN_S = 0.4
 """How long an answer is waited for here."""
-SOON_S, LATE_S = 0.15, 0.9
+SOON_S, LATE_S = 0.1, 0.6
 """After another one's reply, but in time; and after a question was given up."""
 OURS, NONE, ANOTHER = "ours", "none", "another"
 YAML = "application/x-yaml"

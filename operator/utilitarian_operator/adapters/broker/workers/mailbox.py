@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
 from kombu import Consumer, Producer
@@ -10,7 +12,7 @@ from kombu.pidbox import Mailbox
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
-from utilitarian_operator.adapters.broker.workers.replies import answers, is_node
+from utilitarian_operator.adapters.broker.workers.replies import MOST_WORKERS, answers, is_node
 
 ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""
@@ -138,10 +140,11 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
         return answers(question, replies, None if nodes is None else frozenset(nodes))
 
     def ping(self, pattern: str) -> set[str]:
-        """The nodes of these names that answer in time."""
+        """The nodes of these names that answer in time; a worker that is too old for a pattern answers any."""
         options = {"reply": True, "timeout": ANSWER_WITHIN_S, "pattern": pattern, "matcher": "glob"}
         replies = self._broadcast("ping", **options) or []
-        return {node for reply in replies if isinstance(reply, dict) for node in reply if is_node(node)}
+        names = (node for reply in replies if isinstance(reply, dict) for node in reply if is_node(node))
+        return set(islice((node for node in names if fnmatchcase(node, pattern)), MOST_WORKERS))
 
 
 class _Once(Producer):  # type: ignore[misc]

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Any
 
 from kombu import Connection
@@ -195,9 +194,7 @@ class RemoteControl:
             BrokerError: no worker could be asked, as in `holdings`.
         """
         with self._talking() as mailbox:
-            answers = mailbox.ping(BEATS)
-        # A worker that is too old for a pattern answers as well.
-        return tuple(sorted(node for node in answers if fnmatchcase(node, BEATS)))
+            return tuple(sorted(mailbox.ping(BEATS)))
 
     def celery(self, node: str) -> str | None:
         """The version of Celery that a worker runs; None if it did not say. The rest of its report is thrown away.

@@ -15,6 +15,9 @@ MOST_QUEUES = 1_000
 LONGEST_NAME = 255
 """Bytes of a queue's name (AMQP 0-9-1: a short string). A worker's name is part of the name of its mailbox's queue."""
 
+MOST_WORKERS = 10_000
+"""Of one broker that are heard where all were asked: each look at a fleet goes through their names."""
+
 TASKS = frozenset({"active", "reserved", "scheduled"})
 """Questions whose answer lists tasks."""
 
@@ -34,7 +37,8 @@ def answers(question: str, replies: Iterable[object], asked: Collection[str] | N
     """
     found: dict[str, Any] = {}
     for node, answer in (pair for reply in replies if isinstance(reply, dict) for pair in reply.items()):
-        if (is_node(node) if asked is None else node in asked) and is_answer(question, answer):
+        heard = is_node(node) and len(found) < MOST_WORKERS if asked is None else node in asked
+        if heard and is_answer(question, answer):
             both = question in TASKS and found.get(node, answer) != answer
             found[node] = [*found[node], *answer] if both else answer
     return found

@@ -25,7 +25,7 @@ from utilitarian_operator.adapters.broker.workers.remote_control import (
     _held,
     eta,
 )
-from utilitarian_operator.adapters.broker.workers.replies import TASKS
+from utilitarian_operator.adapters.broker.workers.replies import MOST_WORKERS, TASKS
 from utilitarian_operator.core.never_started import AFTER
 from utilitarian_operator.core.observation.counted.worked import Worked, heard, word
 
@@ -111,6 +111,13 @@ def test_a_worker_whose_pool_has_not_begun_is_silent() -> None:
 )
 def test_what_nothing_can_be_reckoned_with_is_no_answer(question: str, answer: object) -> None:
     assert ODD not in said(question, [{ODD: answer}, {NODE: QUIET[question]}])
+
+
+def test_no_more_names_are_heard_than_workers_there_can_be() -> None:
+    """Half a million fit into what is read of one broker: each look of its fleets went through them."""
+    crowd: dict[str, list[object]] = {f"celery@{number}": [] for number in range(MOST_WORKERS + 1)}
+    assert len(said(QUEUES, [crowd, {NODE: []}], all_workers=True)) == MOST_WORKERS
+    assert said(QUEUES, [crowd, {NODE: []}]) == {NODE: []}
 
 
 TASK, OTHER = {"id": "1"}, {"id": "2"}
