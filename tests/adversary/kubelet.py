@@ -260,6 +260,13 @@ class Kubelet:
         body = self.with_status(pod, "DisruptionTarget", "True", **words)
         self._server.put("pods", body if leaving(body) else self._marked(body))
 
+    def collected(self, pod: Object) -> None:
+        """A pod whose Node object is gone is called failed, and deleted in the same moment."""
+        words = {"reason": "DeletionByPodGC", "message": "PodGC: node no longer exists"}
+        body = self.with_status(pod, "DisruptionTarget", "True", **words)
+        self._server.put("pods", {**body, "status": {**body["status"], "phase": "Failed"}})
+        self.gone(pod["metadata"]["name"], pod["metadata"]["uid"])
+
     def on(self, node: str) -> list[Object]:
         """The pods of a node."""
         return [it for it in list(self._server.objects["pods"].values()) if it["spec"].get("nodeName") == node]

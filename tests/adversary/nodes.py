@@ -69,7 +69,7 @@ class Nodes:
         self._forget(node)
         self._dead.discard(node)
         for pod in self._kubelet.on(node):
-            self._kubelet.gone(pod["metadata"]["name"], pod["metadata"]["uid"])
+            self._kubelet.collected(pod)
 
     def _end(self, node: str, times: int) -> None:
         if node in self.silent and times == self._times[node]:

@@ -50,6 +50,7 @@ class Model:
         self._nodes = self._kubelet.nodes
         self._deployments = Deployments(self.loop, rng, self._server, world)
         self._stateful_sets = StatefulSets(self.loop, rng, self._server, world)
+        self._gone: dict[str, Object] = {}
         self._server.watchers.append(self._changed)
 
     def only(self, node: str) -> None:
@@ -63,6 +64,9 @@ class Model:
 
     def pods(self) -> Sequence[Pod]:
         return [self._pod(it) for _, it in sorted(self._server.objects["pods"].items())]
+
+    def last(self, name: str) -> Pod:
+        return self._pod(self._gone[name])
 
     def delete(self, name: str) -> None:
         self._kubelet.delete(name, self._server.objects["pods"][name]["metadata"]["uid"], "person")
@@ -103,6 +107,7 @@ class Model:
             metadata.get("deletionGracePeriodSeconds", 0),
             metadata.get("deletionTimestamp", self._server.stamp()) < self._server.stamp(),
             "" if why is None else why["reason"],
+            pod["status"].get("phase") == "Failed",
         )
 
     def _apply(self, plural: str, spec: dict[str, Any], labels: dict[str, str]) -> None:
@@ -115,7 +120,9 @@ class Model:
         else:
             self._server.change(plural, "it", spec=spec)
 
-    def _changed(self, _: str, plural: str, body: Object) -> None:
+    def _changed(self, kind: str, plural: str, body: Object) -> None:
+        if kind == "DELETED":
+            self._gone[body["metadata"]["name"]] = body
         if plural == "pods":
             self._kubelet.changed(body)
         kind, owner = controller(body) if plural == "pods" else (plural, body["metadata"]["name"])

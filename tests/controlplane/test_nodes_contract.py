@@ -1,6 +1,7 @@
 """The real controllers do with silent nodes what the adversary's model does: the same cases are played on both."""
 
 import contextlib
+import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,8 @@ class Real:
         self._names = {node: f"{node}-{of}" for node in NODES}
         self._silent: set[str] = set()
         self._only = NODES[0]
+        listed = controlplane.request("GET", f"/api/v1/namespaces/{namespace}/pods")
+        self._begun = listed["metadata"]["resourceVersion"]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
 
@@ -62,6 +65,14 @@ class Real:
         return [
             _pod(it, short) for it in sorted(self._api.pods(self._namespace), key=lambda it: it["metadata"]["name"])
         ]
+
+    def last(self, name: str) -> Pod:
+        short = {name: node for node, name in self._names.items()}
+        query = f"?watch=1&timeoutSeconds=1&resourceVersion={self._begun}"
+        told = self._api.kubectl("get", "--raw", f"/api/v1/namespaces/{self._namespace}/pods{query}")
+        events = [json.loads(line) for line in told.splitlines()]
+        gone = [it["object"] for it in events if it["type"] == "DELETED" and it["object"]["metadata"]["name"] == name]
+        return _pod(gone[-1], short)
 
     def delete(self, name: str) -> None:
         self._api.request("DELETE", self._path(name))
@@ -188,6 +199,7 @@ def _pod(body: Object, nodes: dict[str, str]) -> Pod:
         metadata.get("deletionGracePeriodSeconds", 0),
         metadata.get("deletionTimestamp", ago()) < ago(),
         why[0] if why else "",
+        body["status"].get("phase") == "Failed",
     )
 
 

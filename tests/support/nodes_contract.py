@@ -25,6 +25,7 @@ class Pod:
         grace_s: seconds that its deletion gives it; 0 where it stays.
         overdue: whether its deletionTimestamp has passed: that is when its grace is over.
         disrupted: why it was disrupted, by its condition.
+        failed: whether it has ended so, by its phase.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Pod:
     grace_s: int = 0
     overdue: bool = False
     disrupted: str = ""
+    failed: bool = False
 
 
 class Scene(Protocol):
@@ -52,6 +54,9 @@ class Scene(Protocol):
 
     def pods(self) -> Sequence[Pod]:
         """All pods, by name."""
+
+    def last(self, name: str) -> Pod:
+        """A pod that is there no more, as it was told of when it went."""
 
     def delete(self, name: str) -> None:
         """As `kubectl delete pod`, which doesn't wait."""
@@ -174,10 +179,13 @@ class RareNodesContract:
         scene.wait(lambda: scene.gives_up(SECOND) and scene.gives_up(THIRD))
         scene.wait(lambda: [pod.node for pod in scene.pods() if pod.ready] == [FIRST] * 3)
 
-    def test_with_its_node_object_a_pod_goes_at_once(self, scene: Scene) -> None:
-        spread(scene, *NODES)
+    def test_with_its_node_object_a_pod_goes_at_once_and_has_failed(self, scene: Scene) -> None:
+        first, *_ = spread(scene, *NODES)
         scene.only(SECOND)
         scene.lose(FIRST)
+        scene.wait(lambda: on(scene, FIRST).ready is False)
         scene.remove(FIRST)
         scene.wait(lambda: FIRST not in [pod.node for pod in scene.pods()])
+        last = scene.last(first.name)
+        assert (last.uid, last.ready, last.disrupted, last.failed) == (first.uid, False, COLLECTED, True)
         scene.wait(lambda: [pod.ready for pod in scene.pods()] == [True] * 3)
