@@ -126,7 +126,7 @@ def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State, kept: Kept) -
 
 def _sized(spec: Spec, fleet: Fleet, snapshot: FleetSnapshot, state: State, kept: Kept) -> tuple[Figures, State]:
     """How many workers each pool needs, and the state with what is remembered of it."""
-    context = context_of(spec, state, snapshot.at)
+    context = context_of(spec, state, snapshot)
     figures = decide(fleet, state.health.doubted(snapshot), state.health, state.memories, context, kept)
     return figures, changed(
         state,

@@ -24,6 +24,7 @@ from utilitarian_operator.core.observation.broker import BrokerName
 from utilitarian_operator.core.observation.counted.deltas import LastMessages
 from utilitarian_operator.core.observation.counted.dropped import Dropped
 from utilitarian_operator.core.observation.fleet import Readings, Sightings
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.plan import Outcome
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext
@@ -226,23 +227,24 @@ def begun(status: ReadOnlyObject, recalled: Recalled, now: datetime) -> State:
     return State(now, PodLosses(now), sightings, memories=memories, beat=beat, writers=writers, note=recalled.note)
 
 
-def context_of(spec: Spec, state: State, at: datetime) -> FleetContext:
+def context_of(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContext:
     """What the sizes of a look depend on beside the pools.
 
     Args:
         spec: what is asked for.
         state: of the look.
-        at: when it was made.
+        snapshot: what was seen at it.
     """
     return FleetContext(
-        now=at,
-        running_for=abs(at - state.started),  # the clock may have been set back
+        now=snapshot.at,
+        running_for=abs(snapshot.at - state.started),  # the clock may have been set back
         good_looks=state.good_looks,
         overrides=spec.newest.overrides,
         runs_by_hand=spec.newest.by_hand.runs,
-        paused_until=spec.paused_until(at),
+        paused_until=spec.paused_until(snapshot.at),
         given_up=spec.given_up,
         contested=state.writers.contested_pools,
+        removed=sum(it.current + it.draining for it in snapshot.leftover.values()),
     )
 
 

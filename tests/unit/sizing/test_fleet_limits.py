@@ -32,7 +32,7 @@ def shared(
     current = {name: there for name, (_, there, _) in asked.items()}
     decisions = {name: decision for name, (_, _, decision) in asked.items()}
     asked_for = fleet(*pools, maxWorkers=ceiling).pools
-    given = within(ceiling, asked_for, decisions, current, draining or dict.fromkeys(asked, 0))
+    given = within(ceiling, asked_for, decisions, current, sum((draining or {}).values()))
     return {name: decision.replicas for name, decision in given.items()}
 
 
@@ -77,6 +77,14 @@ def test_below_the_number_of_pools_with_work(
     ceiling: int, asked: dict[str, tuple[int, int, Decision]], expected: dict[str, int]
 ) -> None:
     assert shared(ceiling, asked) == expected
+
+
+@pytest.mark.parametrize("removed, expected", [(0, 7), (2, 5), (5, 2), (9, 0)])
+def test_workers_of_a_pool_that_was_removed_hold_their_places_until_they_are_gone(removed: int, expected: int) -> None:
+    """Ceiling 8: five were led out of a pool that was removed, and another one grew by three meanwhile."""
+    pools, seen = fleet({"name": "a"}, {"name": "b"}, maxWorkers=8), {"a": facts(0, current=1), "b": facts(99_999)}
+    sizes = decide_fleet(pools, seen, {}, FleetContext(NOW, removed=removed))
+    assert sizes.decisions["b"].replicas == expected, sizes.own["b"]
 
 
 POOLS = st.lists(

@@ -57,7 +57,7 @@ def within(
     pools: Sequence[Pool],
     decisions: Mapping[str, Decision],
     current: Mapping[str, int],
-    draining: Mapping[str, int],
+    leaving: int,
 ) -> dict[str, Decision]:
     """The decisions cut down to the fleet's ceiling.
 
@@ -71,9 +71,8 @@ def within(
         pools: of the fleet.
         decisions: by pool name, for each of `pools`.
         current: workers asked for now, by pool name, without those that drain.
-        draining: workers on their way out, by pool name.
+        leaving: workers on their way out, of pools that are no longer asked for as well.
     """
-    leaving = sum(draining.values())
     if ceiling is None or sum(max(current[name], d.replicas) for name, d in decisions.items()) + leaving <= ceiling:
         return dict(decisions)
     wanted = {pool.name: decisions[pool.name].replicas for pool in by_priority(pools)}

@@ -39,6 +39,7 @@ class FleetContext:
         paused_until: when a person's pause ends; None where none is in force, or where it has no end.
         given_up: why pools leave their queues to another resource, by pool name.
         contested: the client to which the number of a pool's workers is left, by pool name.
+        removed: workers of pools that are no longer asked for, which hold their places until they are gone.
         in_words: whether a person reads why. A simulation decides 100,000 times, and only the numbers count.
     """
 
@@ -50,6 +51,7 @@ class FleetContext:
     paused_until: datetime | None = None
     given_up: Mapping[str, str] = field(default_factory=dict)
     contested: Mapping[str, str] = field(default_factory=dict)
+    removed: int = 0
     in_words: bool = True
 
 
@@ -120,10 +122,10 @@ def _together(
     """The pools' own decisions within what they may have together, and within the mode of the fleet."""
     decisions = dict(own)
     declare = any(it.missing for it in seen.values()) and any(map(budget.declares, own.values()))
-    if declare or not _fits(fleet.max_workers, own, seen, beside):
+    if declare or not _fits(fleet.max_workers, own, seen, beside, context.removed):
         everyone = {name: own.get(name) or it.own for name, it in beside.items()} | decisions
         turns = {name: it.first_worker_turn for name, it in memories.items() if it.first_worker_turn is not None}
-        shared = _shared(fleet, everyone, {**beside, **seen}, turns, context.now)
+        shared = _shared(fleet, everyone, {**beside, **seen}, turns, context)
         decisions = {name: shared[name] for name in own}
     if fleet.mode == "Paused":
         return {
@@ -134,12 +136,16 @@ def _together(
 
 
 def _fits(
-    ceiling: int | None, own: Mapping[str, Decision], seen: Mapping[str, Facts], beside: Mapping[str, Beside]
+    ceiling: int | None,
+    own: Mapping[str, Decision],
+    seen: Mapping[str, Facts],
+    beside: Mapping[str, Beside],
+    removed: int,
 ) -> bool:
     """Whether the pools may have what each asks for by itself; a quick answer for most looks."""
     if ceiling is None:
         return True
-    asked = 0
+    asked = removed
     for name, facts in seen.items():
         asked += facts.draining + max(own[name].replicas, facts.current)
     for name, other in beside.items():
@@ -153,12 +159,12 @@ def _shared(
     decisions: Mapping[str, Decision],
     there: Mapping[str, Beside | Facts],
     turns: Mapping[str, datetime],
-    now: datetime,
+    context: FleetContext,
 ) -> dict[str, Decision]:
     current = {name: it.current for name, it in there.items()}
-    draining = {name: it.draining for name, it in there.items()}
-    shared = budget.in_turn(fleet.pools, decisions, current, turns, now)
-    return budget.within(fleet.max_workers, fleet.pools, shared, current, draining)
+    shared = budget.in_turn(fleet.pools, decisions, current, turns, context.now)
+    leaving = sum(it.draining for it in there.values()) + context.removed
+    return budget.within(fleet.max_workers, fleet.pools, shared, current, leaving)
 
 
 def _with_turns(
