@@ -24,6 +24,8 @@ LONG_IDLE_S, LONG_BUSY_S = 8.0, 8.0
 NO_WORDS = re.compile(r"\b(None|nan|inf|datetime|timedelta)\b|<[\w.]+ object")
 """What a sentence holds that was made of a value nobody thought of."""
 SILENT_NODE = re.compile(r"\bnode \S+ doesn't answer")
+FOUGHT = "is changed by another client or by a webhook"
+"""Of what the operator applies: in no world does anyone do that."""
 GRACE_S = 240.0
 """The `drainTimeout` of every pool."""
 
@@ -155,8 +157,8 @@ class Invariants:
             self.breach("status-size", f"{length} characters", "size")
         for said in _texts(status):
             self._readable(said)
-            if SILENT_NODE.search(said) and self._nodes_answer:
-                self.breach("false-alarm", said, "node")
+            if FOUGHT in said or (SILENT_NODE.search(said) and self._nodes_answer):
+                self.breach("false-alarm", said, said[:20])
         for pool in status.get("pools") or []:
             memory = pool.get("memory") or {}
             for path, value in _leaves(memory):
@@ -202,7 +204,7 @@ class Invariants:
         work = sum(right or task.eta is None for task in begun)
         if not work and not worker.consuming:
             soon = [it.number for it in worker.scheduled.values() if (it.eta or 0.0) < world.loop.now + GRACE_S / 2]
-            if soon and right:  # what is due later goes back to its queue
+            if soon and right and not self._is_removed(pod):  # what is due later goes back to its queue
                 self.breach("eta-victim", f"{pod['metadata']['name']} holds tasks that are due soon: {soon}", name)
             return
         what = "busy-victim" if work else "consuming-victim"
@@ -214,6 +216,12 @@ class Invariants:
             f"is {'ready' if is_ready(pod) else 'not ready'} and {'marked' if marked else 'not marked'}",
             name,
         )
+
+    def _is_removed(self, pod: Object) -> bool:
+        """Whether its pool is no longer asked for, or was not a moment ago: all that waits in its workers goes back."""
+        world = self._world
+        gone = asked_for(world.spec, pod["metadata"]["labels"][POOL]) is None
+        return gone or world.loop.now - world.edited_at < OBEYS_IN_S
 
     def deletes(self, pod: Object) -> None:
         """The operator itself deletes a pod."""

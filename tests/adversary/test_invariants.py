@@ -4,6 +4,9 @@ import pytest
 
 from tests.adversary.world import World
 
+FOUGHT = {
+    "advice": ["PodDisruptionBudget p is changed by another client or by a webhook whenever the operator applies it"]
+}
 SILENT = {
     "conditions": [{"message": "1 worker can't be seen: pod p: its node n1 doesn't answer; Kubernetes replaces it"}]
 }
@@ -27,3 +30,8 @@ def test_a_status_that_speaks_of_a_silent_node_is_wrong_while_all_answer(
     world.invariants.look()
     world.invariants.status({}, SILENT)
     assert [it.what for it in world.found] == found
+
+
+def test_nobody_changes_what_the_operator_applies(world: World) -> None:
+    world.invariants.status({}, FOUGHT)
+    assert [it.what for it in world.found] == ["false-alarm"]
