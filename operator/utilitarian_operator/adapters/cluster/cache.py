@@ -1,7 +1,7 @@
 """What the watches last said of the objects of every fleet, in memory."""
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -33,6 +33,9 @@ MOST_OF_A_DEPARTED_POD = 64 * 2**10
 
 MOST_DELETED = 10_000
 """Names of which it is kept that an object went: a list or an answer that is on its way is younger than so many."""
+
+MOST_OLDER = 3
+"""Answers in a row that may be older than what was seen: one is, where a watch told of another write first."""
 
 
 class Key(NamedTuple):
@@ -88,6 +91,12 @@ class Store:
 
     fleets_changed: int = 0
     """How often a resource came, went or was about to go, or another one had its name."""
+
+    doubted: Callable[[], object] = lambda: None
+    """Called where answers to writes are older than what was seen: the API server may have an earlier state."""
+
+    _older: int = 0
+    """Answers in a row that were. One may have been overtaken by the watch."""
 
     changes: Counter[str] = field(default_factory=Counter)
     """How often what is kept of each kind has changed: what is worked out of all of it may be kept until it does."""
@@ -219,6 +228,9 @@ class Store:
         if key is None:
             return
         name, known = body["metadata"]["name"], self._objects[kind][key]
+        self._older = self._older + 1 if name in known and version(body) < version(known[name]) else 0
+        if self._older >= MOST_OLDER:
+            self.doubted()
         if name in known and version(body) > version(known[name]):
             self._count_change(kind, known[name], body)
             known[name] = body = kept(kind, body)

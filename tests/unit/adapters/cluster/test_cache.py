@@ -195,6 +195,25 @@ def test_an_answer_that_changed_nothing_or_comes_late_leaves_the_watchs_word() -
     assert store.watch_has(PODS, KEY, "a")
 
 
+@pytest.mark.parametrize(
+    "answers, doubted",
+    [
+        pytest.param([4], 0, id="the watch told of another client's write first"),
+        pytest.param([4, 4, 6, 4, 4], 0, id="one in between is newer"),
+        pytest.param([5, 5, 5, 5], 0, id="writes that changed nothing"),
+        pytest.param([2, 3, 4], 1, id="none is as new as what was seen before it was sent"),
+    ],
+)
+def test_answers_that_are_older_than_what_was_seen_are_doubted(answers: list[int], doubted: int) -> None:
+    """After a restore of etcd each look wrote the same once more, until watches began anew or a list was due."""
+    calls: list[int] = []
+    store = Store(doubted=lambda: calls.append(1))
+    store.see(PODS, child("a", 5))
+    for at in answers:
+        store.answered(PODS, child("a", at))
+    assert len(calls) == doubted
+
+
 def test_an_answer_brings_no_object_back() -> None:
     store = Store()
     store.see(PODS, child("a", 3))
