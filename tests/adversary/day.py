@@ -47,7 +47,7 @@ class Day(World):
         self.loop.start = begins or BEGINS[self.seed % len(BEGINS)]
         self.samples: list[growth.Held] = []
         self.opened: dict[str, int] = {}
-        """Workers that each run of the night had been asked for by its start."""
+        """Workers that each run of the night had been asked for by its start, where `maxWorkers` left room for them."""
 
     def _fleet(self, **options: Any) -> Object:
         made = super()._fleet(**options)
@@ -86,9 +86,11 @@ class Day(World):
                     yield name, at
 
     def _opens(self, name: str) -> None:
-        live = self.server.get("deployments", f"{self.name}-runs")
-        self.opened[name] = 0 if live is None else live["spec"].get("replicas", 1)
-        self.log(f"run {name} is due, {self.opened[name]} workers are there for it")
+        asked = {it: body["spec"].get("replicas", 1) for it, body in self.server.objects["deployments"].items()}
+        there = asked.get(f"{self.name}-runs", 0)
+        self.log(f"run {name} is due, {there} of {sum(asked.values())} workers are for it")
+        if there >= WORKERS or sum(asked.values()) < self.spec["maxWorkers"]:
+            self.opened[name] = there
 
     def _sample(self) -> None:
         if not self.process.dead and self.process.lead:

@@ -7,6 +7,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from tests.adversary.process import Process
+from utilitarian_operator.adapters.cluster.cache import Store
 
 NO_PARTS = (ModuleType, type, BuiltinFunctionType)
 MODEL = "tests."
@@ -65,6 +66,8 @@ def _reachable(roots: Iterable[Any]) -> tuple[int, int]:
         if id(here) in seen or isinstance(here, NO_PARTS) or _is_of_the_model(here):
             continue
         seen.add(id(here))
+        if isinstance(here, Store):
+            seen.add(id(here._deleted))  # the names of what went: three objects each, and ten thousand names at most
         size += sys.getsizeof(here)
         todo += _parts(here)
     return len(seen), size
