@@ -81,6 +81,9 @@ CASES = {
         facts(0, current=1), 1, "idle", "not yet for 2m", memory=Memory(idle_since=seconds_ago(119))
     ),
     "idle for long enough": Case(facts(0, current=1), 0, "demand", "nothing to do", memory=IDLE_LONG),
+    "a task that waits for its time keeps one worker": Case(
+        facts(0, current=1, deferred=1), 1, "deferred", "1 task waits for its time", memory=IDLE_LONG
+    ),
     "tasks that wait for their time keep one worker": Case(
         facts(0, current=1, deferred=3), 1, "deferred", "3 tasks wait for their time", memory=IDLE_LONG
     ),

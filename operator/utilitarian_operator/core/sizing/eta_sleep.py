@@ -91,7 +91,7 @@ def why_awake(pool: Pool, facts: Facts, sleep: EtaSleep | None, start_up_s: floa
     The first must be due later than the pool would fall asleep and wake again; a waking worker must have taken all of
     them off the queue before a task that came meanwhile is late; and none may be given back too often.
     """
-    waiting = f"{plural(facts.deferred, 'task')} wait for their time"
+    waiting = _waiting(facts.deferred)
     if facts.first_due is None:
         return f"{waiting}, but no worker says when that is"
     scaling, wakes = pool.scaling, timedelta(seconds=start_up_s)
@@ -106,8 +106,12 @@ def given_back_too_often(facts: Facts, sleep: EtaSleep | None) -> str | None:
     """Why tasks that wait for their time may not be given back once more; None if they may, or there are none."""
     if not facts.deferred or sleep is None or sleep.returns < MOST_RETURNS:
         return None
-    waiting = f"{plural(facts.deferred, 'task')} wait for their time"
+    waiting = _waiting(facts.deferred)
     return f"{waiting} and were given back {MOST_RETURNS} times: a queue may drop a message after too many"
+
+
+def _waiting(tasks: float) -> str:
+    return f"{plural(tasks, 'task')} {'waits for its' if tasks == 1 else 'wait for their'} time"
 
 
 def _of(sleep: EtaSleep, number: int) -> EtaSleep | None:
