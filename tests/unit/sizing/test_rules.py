@@ -276,7 +276,7 @@ CASES = {
         facts(0, current=1, deferred=3, first_due=NOW + timedelta(days=3)),
         1,
         "deferred",
-        "were given back 3 times",
+        "given back 3 times so far",
         pool=HOLDING,
         memory=Memory(eta_sleep=EtaSleep(3, NOW + timedelta(days=3), returns=3)),
     ),

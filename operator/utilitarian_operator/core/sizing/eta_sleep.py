@@ -107,7 +107,7 @@ def given_back_too_often(facts: Facts, sleep: EtaSleep | None) -> str | None:
     if not facts.deferred or sleep is None or sleep.returns < MOST_RETURNS:
         return None
     waiting = _waiting(facts.deferred)
-    return f"{waiting} and were given back {MOST_RETURNS} times: a queue may drop a message after too many"
+    return f"{waiting}, given back {MOST_RETURNS} times so far: a queue may drop a message after too many"
 
 
 def _waiting(tasks: float) -> str:
