@@ -10,6 +10,8 @@ BEGIN = 1000.0
 """What the monotonic clock says when a world begins."""
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 """What time it is then, unless told otherwise."""
+ASKED_EACH_S = 0.05
+"""How often it is asked whether something is so that is waited for."""
 
 
 class _Selector(selectors.BaseSelector):
@@ -55,6 +57,26 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.now
+
+    def run_until(self, condition: Callable[[], object], within_s: float, shown: Callable[[], object]) -> None:
+        """Let time go on until something is so.
+
+        Args:
+            condition: asked again and again.
+            within_s: how long, at most.
+            shown: what the error says where it takes longer.
+
+        Raises:
+            AssertionError: it took longer.
+        """
+
+        async def until() -> None:
+            end = self.now + within_s
+            while not condition():
+                assert self.now < end, shown()
+                await asyncio.sleep(ASKED_EACH_S)
+
+        self.run_until_complete(until())
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         return executor.submit(self, lambda: func(*args))

@@ -1,6 +1,5 @@
 """The modelled beat sends what a real one does: tests/integration plays the same cases on that."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -11,7 +10,7 @@ from tests.adversary.beats import Beats
 from tests.adversary.loop import VirtualLoop
 from tests.support.beat_contract import BeatContract
 
-SOON_S, EVERY_S = 30.0, 0.05
+SOON_S = 30.0
 A_WHILE_S = 5.0
 
 
@@ -64,13 +63,7 @@ class Model:
         return self._sent
 
     def wait(self, condition: Callable[[], object]) -> None:
-        async def until() -> None:
-            end = self.loop.now + SOON_S
-            while not condition():
-                assert self.loop.now < end, f"{self._sent} sent by {list(self._running)}"
-                await asyncio.sleep(EVERY_S)
-
-        self.loop.run_until_complete(until())
+        self.loop.run_until(condition, SOON_S, lambda: f"{self._sent} sent by {list(self._running)}")
 
     def _send(self) -> None:
         self._sent += 1

@@ -1,6 +1,5 @@
 """The modelled controllers choose among pods as the real ones do: tests/controlplane plays the same cases on those."""
 
-import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
@@ -17,7 +16,7 @@ from tests.adversary.stateful_set import StatefulSets
 from tests.support.budget_contract import BUDGET, BudgetContract
 from tests.support.controllers_contract import COST, ControllersContract, Pod, Shape
 
-SOON_S, EVERY_S = 30.0, 0.05
+SOON_S = 30.0
 
 
 class Model:
@@ -103,13 +102,7 @@ class Model:
         return bool(live.get("status", {}).get("observedGeneration") == live["metadata"]["generation"])
 
     def wait(self, condition: Callable[[], object]) -> None:
-        async def until() -> None:
-            end = self.loop.now + SOON_S
-            while not condition():
-                assert self.loop.now < end, self.pods()
-                await asyncio.sleep(EVERY_S)
-
-        self.loop.run_until_complete(until())
+        self.loop.run_until(condition, SOON_S, self.pods)
 
     def _apply(self, spec: dict[str, Any], image: str) -> None:
         pods = {"metadata": {"labels": {"app": "it"}}, "spec": {"containers": [{"name": "it", "image": image}]}}

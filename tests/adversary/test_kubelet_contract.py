@@ -1,6 +1,5 @@
 """The modelled kubelet ends pods and calls them ready as the tests' node on the real API server does."""
 
-import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -28,7 +27,7 @@ from tests.support.kubelet_contract import (
     Shape,
 )
 
-SOON_S, EVERY_S = 60.0, 0.05
+SOON_S = 60.0
 NAME, QUEUE = "it", "work"
 WORKER = ["celery", "worker", "-Q", QUEUE, "--concurrency=1", "--prefetch-multiplier=1", "--pool=threads"]
 
@@ -100,13 +99,7 @@ class Model:
         return self._told
 
     def wait(self, condition: Callable[[], object]) -> None:
-        async def until() -> None:
-            end = self.loop.now + SOON_S
-            while not condition():
-                assert self.loop.now < end, (self.pod(), self._told)
-                await asyncio.sleep(EVERY_S)
-
-        self.loop.run_until_complete(until())
+        self.loop.run_until(condition, SOON_S, lambda: (self.pod(), self._told))
 
     def close(self) -> None:
         """No hook goes on."""

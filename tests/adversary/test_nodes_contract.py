@@ -1,6 +1,5 @@
 """The modelled controllers do with silent nodes what the real ones do: tests/controlplane plays the same cases."""
 
-import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
@@ -18,7 +17,7 @@ from tests.adversary.stateful_set import StatefulSets
 from tests.adversary.threads import Thread
 from tests.support.nodes_contract import GRACE_S, NODES, NodesContract, Pod, RareNodesContract
 
-SOON_S, EVERY_S = 600.0, 0.05
+SOON_S = 600.0
 WORKER = ["celery", "worker", "-Q", "it", "--concurrency=1", "--prefetch-multiplier=1", "--pool=threads"]
 HOOK = ["python3", "-c", "pass"]
 
@@ -87,13 +86,7 @@ class Model:
         return self._nodes.gives_up(node)
 
     def wait(self, condition: Callable[[], object]) -> None:
-        async def until() -> None:
-            end = self.loop.now + SOON_S
-            while not condition():
-                assert self.loop.now < end, self.pods()
-                await asyncio.sleep(EVERY_S)
-
-        self.loop.run_until_complete(until())
+        self.loop.run_until(condition, SOON_S, self.pods)
 
     def _pod(self, pod: Object) -> Pod:
         metadata, why = pod["metadata"], condition(pod, "DisruptionTarget")

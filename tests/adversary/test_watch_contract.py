@@ -1,6 +1,5 @@
 """Modelled watches tell what kopf's tell before a real API server: tests/controlplane plays the same cases on those."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,7 +11,7 @@ from tests.adversary.world import World
 from tests.support.watch_contract import Told, WatchContract
 from utilitarian_operator.api.objects import Object
 
-SOON_S, EVERY_S = 30.0, 0.05
+SOON_S = 30.0
 
 
 class Model:
@@ -46,13 +45,7 @@ class Model:
         self._watches.relist(PLURAL)
 
     def wait(self, condition: Callable[[], object]) -> None:
-        async def until() -> None:
-            end = self.world.loop.now + SOON_S
-            while not condition():
-                assert self.world.loop.now < end, self._told
-                await asyncio.sleep(EVERY_S)
-
-        self.world.loop.run_until_complete(until())
+        self.world.loop.run_until(condition, SOON_S, lambda: self._told)
 
 
 class TestModelledWatches(WatchContract):

@@ -1,6 +1,5 @@
 """Modelled workers and their broker do as real ones do: tests/integration plays the same cases on those."""
 
-import asyncio
 import random
 from collections.abc import Callable, Iterator
 
@@ -13,7 +12,7 @@ from tests.support.quorum_contract import LongQuorumContract, QuorumContract
 from tests.support.workers_contract import Counts, GeventContract, Holds, LostContract, WorkersContract
 
 QUEUE = "work"
-SOON_S, EVERY_S = 60.0, 0.05
+SOON_S = 60.0
 NOTICED_AFTER_S = 20.0
 
 
@@ -74,13 +73,9 @@ class Model:
         return sum(task.ended for task in self._rabbit.tasks)
 
     def wait(self, condition: Callable[[], object]) -> None:
-        async def until() -> None:
-            end = self.loop.now + SOON_S
-            while not condition():
-                assert self.loop.now < end, (self.counts(), {name: self.holds(name) for name in self._workers})
-                await asyncio.sleep(EVERY_S)
-
-        self.loop.run_until_complete(until())
+        self.loop.run_until(
+            condition, SOON_S, lambda: (self.counts(), {name: self.holds(name) for name in self._workers})
+        )
 
 
 @pytest.fixture
