@@ -21,6 +21,8 @@ SETTLES_IN_S = 60.0
 OBEYS_IN_S = 5.0
 WAKES_IN_S = 20.0
 LONG_IDLE_S, LONG_BUSY_S = 8.0, 8.0
+TOGETHER_S = 0.5
+"""Workers that are chosen at one look are all marked by then."""
 NO_WORDS = re.compile(r"\b(None|nan|inf|datetime|timedelta)\b|<[\w.]+ object")
 """What a sentence holds that was made of a value nobody thought of."""
 SILENT_NODE = re.compile(r"\bnode \S+ doesn't answer")
@@ -149,7 +151,14 @@ class Invariants:
             if metadata["labels"].get(POOL) != pool or marked or one is None or not is_ready(body) or leaving(body):
                 continue
             if one.hears and not one.holds and one.consuming and now - one.idle_since > LONG_IDLE_S:
-                self.breach("busy-chosen", f"{name} holds {worker.holds}, {other} has long held nothing", pool)
+                detail = f"{name} holds {worker.holds}, {other} has long held nothing"
+                world.loop.call_later(TOGETHER_S, self._passed_over, other, detail, pool)
+
+    def _passed_over(self, idle: str, detail: str, pool: str) -> None:
+        """A worker with tasks was chosen: not beside the one that had none, whose mark comes a moment later."""
+        live = self._world.server.get("pods", idle)
+        if live is not None and not leaving(live) and DRAINING not in (live["metadata"].get("annotations") or {}):
+            self.breach("busy-chosen", detail, pool)
 
     def status(self, _before: Object, status: Object) -> None:
         """A status is about to be written."""
