@@ -37,6 +37,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "restore": ("etcd-restored",),
     "moments": ("kill", "suspend", "watch-stall", "clock-step", "mute", "scale-in-between"),
 }
+WEIGHTS = dict.fromkeys(("process", "watch", "workers", "people", "api", "broker", "moments", "pools", "drains"), 3)
+"""How much oftener than the others families are drawn that meet the most of the operator."""
+TOGETHER = 5
+"""Families that are drawn together, at most."""
 MOMENTS = ("mark", "gate", "step-down", "step-up", "start", "rollout")
 AT_MOMENTS, SHARE = "moments", 0.5
 """With this family half of the faults, of whichever family, wait for one of them."""
@@ -87,6 +91,16 @@ class Scenario:
 def length_s(hours: float) -> float:
     """How long a world is that was asked for by hours."""
     return max(round(hours * 3600 / ROUND_S), 2) * ROUND_S - SHORT_OF_S
+
+
+def by_weight(seed: int) -> tuple[str, ...]:
+    """One to five families of faults for a world: which ones the seed says, some oftener than others.
+
+    Each gets a key, and those with the greatest are drawn: https://doi.org/10.1016/j.ipl.2005.11.003.
+    """
+    rng = random.Random(seed * 31 + 17)
+    keys = {family: rng.random() ** (1 / WEIGHTS.get(family, 1)) for family in FAMILIES}
+    return tuple(sorted(FAMILIES, key=lambda it: -keys[it])[: rng.randint(1, TOGETHER)])
 
 
 def drawn(

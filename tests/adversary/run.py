@@ -1,9 +1,13 @@
 """Plays worlds by seed: `python -m tests.adversary.run --seeds 0-20 --hours 0.25`; says what was found, cut down."""
 
 import argparse
+import multiprocessing
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.adversary import plan as plans
@@ -15,26 +19,63 @@ from tests.adversary.world import World, play
 HOURS = 0.25
 AROUND_S = 20.0
 LONGEST_TRACE = 40
+WORLDS_OF_A_PROCESS = 200
+"""A process that has played so many gives way to a new one."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What there is to say of a world.
+
+    Args:
+        seed: of the world.
+        hours: of virtual time.
+        took_s: of the processor.
+        found: whether anything was.
+        said: for a reader.
+    """
+
+    seed: int
+    hours: float
+    took_s: float
+    found: bool
+    said: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play what the command line asks for; 1 if anything was found."""
     asked = _arguments(arguments)
-    families = asked.families.split(",") if asked.families else list(FAMILIES)
-    began, found, hours = time.process_time(), 0, 0.0
-    for scenario in _scenarios(asked, families):
-        world = play(scenario.seed, scenario.plan, scenario.hours)
-        hours += world.length / 3600
-        said = ", ".join(sorted({breach.what for breach in world.found})) or "nothing found"
-        print(f"seed {scenario.seed}: {len(world.rabbit.tasks)} tasks, {said}", flush=True)
-        if asked.trace:
-            print("\n".join(f"{at:9.2f} {text}" for at, text in world.trace))
-        if world.found:
-            found += 1
-            print(shown(scenario, world, tries=asked.tries), flush=True)
-    took = time.process_time() - began
+    found, hours, took = [], 0.0, 0.0
+    for world in _each(asked, _scenarios(asked)):
+        print(world.said, flush=True)
+        found += [world.seed] if world.found else []
+        hours, took = hours + world.hours, took + world.took_s
     print(f"{hours:.2f} simulated hours in {took:.1f} s of the processor, {hours * 60 / took:.1f} a minute of it")
-    return int(found > 0)
+    print(f"found something in {len(found)} worlds: {', '.join(map(str, found)) or 'in none'}")
+    return int(bool(found))
+
+
+def _each(asked: argparse.Namespace, scenarios: Sequence[Scenario]) -> Iterator[Played]:
+    one = partial(_played, asked)
+    if asked.processes == 1:
+        yield from map(one, scenarios)
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(asked.processes, spawn, max_tasks_per_child=WORLDS_OF_A_PROCESS) as processes:
+        yield from processes.map(one, scenarios)
+
+
+def _played(asked: argparse.Namespace, scenario: Scenario) -> Played:
+    began = time.process_time()
+    world = play(scenario.seed, scenario.plan, scenario.hours)
+    kinds = ", ".join(sorted({breach.what for breach in world.found})) or "nothing found"
+    said = [f"seed {scenario.seed}: {len(world.rabbit.tasks)} tasks, {kinds}"]
+    if asked.trace:
+        said += [f"{at:9.2f} {text}" for at, text in world.trace]
+    if world.found:
+        said.append(shown(scenario, world, tries=asked.tries))
+    took_s = time.process_time() - began
+    return Played(scenario.seed, world.length / 3600, took_s, bool(world.found), "\n".join(said))
 
 
 def shown(scenario: Scenario, world: World, *, tries: int) -> str:
@@ -65,25 +106,30 @@ def _around(world: World, breach: Breach) -> list[str]:
     return lines[-LONGEST_TRACE:]
 
 
-def _scenarios(asked: argparse.Namespace, families: Sequence[str]) -> list[Scenario]:
+def _scenarios(asked: argparse.Namespace) -> list[Scenario]:
     if asked.scenario:
         return [plans.read(Path(asked.scenario))]
     first, _, last = asked.seeds.partition("-")
-    seeds = range(int(first), int(last or first) + 1)
-    none: tuple[Fault, ...] = ()
-    return [
-        Scenario(it, asked.hours, none if asked.no_faults else plans.drawn(it, asked.hours, families)) for it in seeds
-    ]
+    return [Scenario(it, asked.hours, _plan(asked, it)) for it in range(int(first), int(last or first) + 1)]
+
+
+def _plan(asked: argparse.Namespace, seed: int) -> tuple[Fault, ...]:
+    if asked.no_faults:
+        return ()
+    families = asked.families.split(",") if asked.families else plans.by_weight(seed)
+    return plans.drawn(seed, asked.hours, families)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Play worlds by seed.")
     parser.add_argument("--seeds", default="0-9", help="one, or FIRST-LAST")
     parser.add_argument("--hours", type=float, default=HOURS, help="of virtual time for each")
-    parser.add_argument("--families", default="", help=f"of faults, separated by commas: {', '.join(FAMILIES)}")
+    known = f"of faults, separated by commas: {', '.join(FAMILIES)}; without it each seed draws some by their weight"
+    parser.add_argument("--families", default="", help=known)
     parser.add_argument("--no-faults", action="store_true", help="let nothing go wrong")
     parser.add_argument("--scenario", default="", help="play this file instead")
     parser.add_argument("--tries", type=int, default=0, help="worlds to play at most to cut a plan down")
+    parser.add_argument("--processes", type=int, default=1, help="that play together")
     parser.add_argument("--trace", action="store_true", help="print what happened")
     return parser.parse_args(arguments)
 

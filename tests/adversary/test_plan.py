@@ -1,7 +1,9 @@
+from collections import Counter
+
 import pytest
 
 from tests.adversary import plan as plans
-from tests.adversary.plan import CURED_S, FAMILIES, FIRST_AT_S
+from tests.adversary.plan import CURED_S, FAMILIES, FIRST_AT_S, TOGETHER, WEIGHTS
 
 
 @pytest.mark.parametrize("hours", [0.05, 0.1, 0.16, 0.2, 0.25, 0.3, 0.5, 3, 24])
@@ -10,3 +12,12 @@ def test_the_last_fault_comes_before_a_world_is_cured(hours: float) -> None:
     at = [fault.at for seed in range(50) for fault in plans.drawn(seed, hours, list(FAMILIES))]
     assert min(at) >= FIRST_AT_S
     assert max(at) < cured
+
+
+def test_every_family_is_drawn_by_its_weight() -> None:
+    drawn = [plans.by_weight(seed) for seed in range(3000)]
+    times = Counter(family for families in drawn for family in families)
+    assert {len(it) for it in drawn} == set(range(1, TOGETHER + 1))
+    assert all(len(set(it)) == len(it) for it in drawn)
+    assert set(times) == set(FAMILIES)
+    assert min(times[it] for it in WEIGHTS) > max(times[it] for it in FAMILIES if it not in WEIGHTS)
