@@ -101,7 +101,7 @@ def _slow_children(world: Any, fault: Fault) -> None:
 
 
 def _tasks_for_later(world: Any, fault: Fault) -> None:
-    queue = ("fast", "slow", "duo.a", "duo.b")[int(fault.b * 4)]
+    queue = world.one_queue(("fast", "slow", "duo.a", "duo.b"), fault.b)
     for number in range(1 + int(fault.a * 6)):
         if not world.rabbit.away:
             world.rabbit.send(queue, 1.0 + number, world.loop.now + 10.0 + 2 * fault.lasts + number)
@@ -109,7 +109,7 @@ def _tasks_for_later(world: Any, fault: Fault) -> None:
 
 def _tasks_for_much_later(world: Any, fault: Fault) -> None:
     """Due later than a drain waits for: those that a worker which leaves may give back."""
-    queue, after = ("fast", "slow")[int(fault.b * 2)], GRACE_S + 30.0 + 12 * fault.lasts
+    queue, after = world.one_queue(("fast", "slow"), fault.b), GRACE_S + 30.0 + 12 * fault.lasts
     for number in range(1 + int(fault.a * 4)):
         if not world.rabbit.away and world.loop.at + after < world.length - OVER_BEFORE_S:
             world.rabbit.send(queue, 1.0 + number, world.loop.now + after + 5 * number)
@@ -119,7 +119,7 @@ def _tasks_due_at_once(world: Any, fault: Fault) -> None:
     """Due in the same moment: more than one worker, which keeps them until then, can end in its grace."""
     for _ in range(MANY):
         if not world.rabbit.away:
-            world.rabbit.send("duo.a", OF_MANY_S, world.loop.now + fault.lasts)
+            world.rabbit.send(world.one_queue(("duo.a",), 0.0), OF_MANY_S, world.loop.now + fault.lasts)
 
 
 def _out_of_memory(world: Any, fault: Fault) -> None:

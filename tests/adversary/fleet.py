@@ -2,7 +2,7 @@
 
 import base64
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,13 +23,14 @@ ENDS_BEFORE_S = 450
 """The last task is sent so long before the end of a world: what follows is its way to rest."""
 
 
-def fleet(*, statistics: bool, execution: str, when_due: bool = False) -> Object:
-    """The resource: four pools under one ceiling.
+def fleet(*, statistics: bool, execution: str, when_due: bool = False, made_of: Sequence[str] = POOLS) -> Object:
+    """The resource: up to four pools under one ceiling.
 
     Args:
         statistics: whether the broker's are known.
         execution: Celery's `--pool` of the quick pool.
         when_due: whether the pools that sleep wake when their tasks are due.
+        made_of: its pools.
     """
     broker: Object = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}}
     if statistics:
@@ -54,8 +55,14 @@ def fleet(*, statistics: bool, execution: str, when_due: bool = False) -> Object
     if when_due:
         pools[0]["scaling"] |= {"wake": "WhenDue", "drainWithin": "45s"}
         pools[1]["scaling"] |= {"wake": "WhenDue", "drainWithin": "90s"}
-    spec = {"image": "utilitarian:1", "broker": broker, "maxWorkers": MAX_WORKERS, "pools": pools}
+    spec = {"image": "utilitarian:1", "broker": broker, "maxWorkers": most_workers(made_of)}
+    spec["pools"] = [it for it in pools if it["name"] in made_of]
     return {"metadata": {"name": NAME, "annotations": {}}, "spec": spec, "status": {}}
+
+
+def most_workers(made_of: Sequence[str]) -> int:
+    """`maxWorkers`: enough for what is sent, and less than the pools may have together."""
+    return min(MAX_WORKERS, 2 + 2 * len(made_of))
 
 
 def limits(seed: int) -> dict[str, int]:
@@ -100,7 +107,10 @@ def send_tasks(world: Any, length: float) -> None:
     """Plan all that the producers will send in a world of this length."""
     rng, end = random.Random(world.seed * 7 + 3), length - ENDS_BEFORE_S
     shapes = {"fast": (0.5, 4.0, 60), "slow": (8, 70, 14), "duo.a": (1, 12, 20), "duo.b": (1, 12, 20)}
-    for queue, (least, most, number) in shapes.items():
+    for queue in world.queues:
+        if queue not in shapes:
+            continue
+        least, most, number = shapes[queue]
         at = rng.uniform(5, 60)
         while at < end:
             over = rng.choice([0.5, 10, 60])
@@ -108,7 +118,7 @@ def send_tasks(world: Any, length: float) -> None:
                 eta = rng.uniform(5, 60) if rng.random() < 0.02 else None
                 world.loop.call_later(at + rng.uniform(0, over), _send, world, queue, rng.uniform(least, most), eta)
             at += rng.choice([20, 60, 120, 200]) * rng.uniform(0.5, 1.5)
-    for at in range(SCHEDULED_EACH_S, int(end) + 220, SCHEDULED_EACH_S):
+    for at in range(SCHEDULED_EACH_S, int(end) + 220, SCHEDULED_EACH_S) if "runs" in world.made_of else ():
         run = [(rng.uniform(0, 10), rng.uniform(1, 8)) for _ in range(rng.randint(10, 80))]
         world.loop.call_later(at, world.beat.due, partial(send_a_run, world, run))
 

@@ -283,7 +283,7 @@ class Invariants:
         obeys = world.sees and world.spec.get("mode", "Auto") == "Auto"
         if not obeys or world.loop.now - world.edited_at < WAKES_IN_S:
             return
-        for pool in QUEUES_OF:
+        for pool in world.made_of:
             if asked_for(world.spec, pool) is not None:
                 continue
             for worker in self._workers_of(f"{world.name}-{pool}"):
@@ -336,11 +336,11 @@ class Invariants:
             return
         if now - self._full_at < OBEYS_IN_S:
             return
-        for pool, queues in QUEUES_OF.items():
+        for pool in world.made_of:
             live, asked = world.server.objects["deployments"].get(f"{world.name}-{pool}"), asked_for(world.spec, pool)
             if live is None or asked is None or live["spec"].get("replicas", 1):
                 continue
-            ready = [it for queue in queues if queue in rabbit.queues for it in rabbit.queues[queue].ready]
+            ready = [it for queue in QUEUES_OF[pool] if queue in rabbit.queues for it in rabbit.queues[queue].ready]
             # By a clock that is wrong what was given back for its ETA is due when that clock says so.
             trusts = now - self._wrong_at > WAKES_IN_S
             waiting = [it.waits_since(now) for it in ready if trusts or it.eta is None]

@@ -14,6 +14,7 @@ from time import process_time
 from typing import TypeAlias
 
 from tests.adversary import plan as plans
+from tests.adversary.plan import Scenario
 from tests.adversary.world import play
 from utilitarian_operator.core.engine import step
 from utilitarian_operator.core.look import Seen, Spec, State
@@ -37,7 +38,7 @@ def looks() -> list[Look]:
         return plan, after
 
     reconciler.step = kept  # type: ignore[attr-defined] # the one place from which it is called
-    play(SEED, plans.drawn(SEED, HOURS, FAMILIES), HOURS)
+    play(Scenario(SEED, HOURS, plans.drawn(SEED, HOURS, FAMILIES)))
     return found
 
 

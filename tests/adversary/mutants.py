@@ -116,7 +116,7 @@ def _play(worlds: Sequence[str]) -> Iterator[str]:
 
     for name in worlds:
         scenario = world(name)
-        found = play(scenario.seed, scenario.plan, scenario.hours, ANY).found
+        found = play(scenario, ANY).found
         if found:
             yield f"{found[0].what} at {found[0].at:g} s in {name}: {found[0].detail}"
             return

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.adversary.fleet import MAX_WORKERS, NAME, POOLS, asked_for
+from tests.adversary.fleet import NAME, asked_for, most_workers
 from tests.adversary.plan import CURED_S
 
 RESOURCES = "utilitarianworkerpools"
@@ -22,7 +22,7 @@ def edit(world: Any, change: Callable[[Any], None]) -> None:
 
 def edit_max(world: Any, a: float, b: float) -> None:
     """Another maximum for one pool, if it is there."""
-    name = POOLS[int(a * 4)]
+    name = world.one_pool(a)
 
     def change(spec: Any, most: int) -> None:
         pool = asked_for(spec, name)
@@ -34,7 +34,7 @@ def edit_max(world: Any, a: float, b: float) -> None:
 
 def remove_pool(world: Any, lasts: float, a: float) -> None:
     """A pool is taken out of the resource, and comes back as it first was."""
-    name = POOLS[int(a * 4)]
+    name = world.one_pool(a)
     if asked_for(world.spec, name) is None or len(world.spec["pools"]) == 1:
         return
     edit(world, lambda spec: spec.update(pools=[it for it in spec["pools"] if it["name"] != name]))
@@ -44,9 +44,8 @@ def remove_pool(world: Any, lasts: float, a: float) -> None:
 
 def edit_ceiling(world: Any, b: float) -> None:
     """Another maxWorkers."""
-    _limit(
-        world, lambda spec: spec.update(maxWorkers=3 + int(b * 12)), lambda spec: spec.update(maxWorkers=MAX_WORKERS)
-    )
+    first = most_workers(world.made_of)
+    _limit(world, lambda spec: spec.update(maxWorkers=3 + int(b * 12)), lambda spec: spec.update(maxWorkers=first))
 
 
 def _limit(world: Any, change: Callable[[Any], None], back: Callable[[Any], None]) -> None:
@@ -79,7 +78,7 @@ def pause(world: Any, lasts: float, a: float) -> None:
 
 def scale(world: Any, a: float, b: float) -> None:
     """`kubectl scale` of one pool."""
-    name = f"{NAME}-{POOLS[int(a * 4)]}"
+    name = f"{NAME}-{world.one_pool(a)}"
     if world.server.get("deployments", name):
         world.person_scaled = True
         world.scale(name, int(b * 10), by="person")
@@ -103,7 +102,7 @@ def scale_beat(world: Any, a: float) -> None:
 
 def delete_deployment(world: Any, a: float) -> None:
     """`kubectl delete deployment`."""
-    world.remove("deployments", f"{NAME}-{POOLS[int(a * 4)]}")
+    world.remove("deployments", f"{NAME}-{world.one_pool(a)}")
 
 
 def edit_status(world: Any, a: float, b: float) -> None:

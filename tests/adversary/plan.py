@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from tests.adversary.fleet import POOLS
+
 FAMILIES: dict[str, tuple[str, ...]] = {
     "process": ("kill", "kill-at-write"),
     "watch": ("watch-gap", "watch-twice"),
@@ -80,17 +82,24 @@ class Scenario:
         seed, hours: of the world.
         plan: what goes wrong.
         why: what it once found.
+        pools: of the fleet.
     """
 
     seed: int
     hours: float
     plan: tuple[Fault, ...]
     why: str = ""
+    pools: tuple[str, ...] = POOLS
 
 
 def length_s(hours: float) -> float:
     """How long a world is that was asked for by hours."""
     return max(round(hours * 3600 / ROUND_S), 2) * ROUND_S - SHORT_OF_S
+
+
+def of_seed(seed: int, hours: float) -> Scenario:
+    """The world of a seed: its pools and what goes wrong are drawn."""
+    return Scenario(seed, hours, drawn(seed, hours, by_weight(seed)), pools=pools(seed))
 
 
 def by_weight(seed: int) -> tuple[str, ...]:
@@ -101,6 +110,14 @@ def by_weight(seed: int) -> tuple[str, ...]:
     rng = random.Random(seed * 31 + 17)
     keys = {family: rng.random() ** (1 / WEIGHTS.get(family, 1)) for family in FAMILIES}
     return tuple(sorted(FAMILIES, key=lambda it: -keys[it])[: rng.randint(1, TOGETHER)])
+
+
+def pools(seed: int) -> tuple[str, ...]:
+    """The pools of a world's fleet: most have one or two, in which more happens in the same time."""
+    rng = random.Random(seed * 17 + 29)
+    (number,) = rng.choices((1, 2, 3, 4), (4, 4, 2, 1))
+    chosen = rng.sample(POOLS, number)
+    return tuple(it for it in POOLS if it in chosen)
 
 
 def drawn(
@@ -137,11 +154,14 @@ def read(path: Path) -> Scenario:
     """A scenario's file."""
     document = yaml.safe_load(path.read_text())
     plan = tuple(Fault(**fault) for fault in document.pop("plan"))
-    return Scenario(plan=plan, **document)
+    return Scenario(plan=plan, pools=tuple(document.pop("pools", POOLS)), **document)
 
 
 def written(scenario: Scenario) -> str:
     """The same as a file."""
     document: dict[str, Any] = asdict(scenario)
+    pools = document.pop("pools")
+    if pools != POOLS:
+        document["pools"] = list(pools)
     document["plan"] = [{name: value for name, value in it.items() if value != ""} for it in document["plan"]]
     return yaml.safe_dump(document, sort_keys=False, width=120)

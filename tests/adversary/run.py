@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from tests.adversary import plan as plans
+from tests.adversary.fleet import POOLS
 from tests.adversary.invariants import Breach
-from tests.adversary.plan import FAMILIES, Fault, Scenario
+from tests.adversary.plan import FAMILIES, Scenario
 from tests.adversary.shrink import shrunk
 from tests.adversary.world import World, play
 
@@ -67,7 +68,7 @@ def _each(asked: argparse.Namespace, scenarios: Sequence[Scenario]) -> Iterator[
 
 def _played(asked: argparse.Namespace, scenario: Scenario) -> Played:
     began = time.process_time()
-    world = play(scenario.seed, scenario.plan, scenario.hours)
+    world = play(scenario)
     kinds = ", ".join(sorted({breach.what for breach in world.found})) or "nothing found"
     said = [f"seed {scenario.seed}: {len(world.rabbit.tasks)} tasks, {kinds}"]
     if asked.trace:
@@ -83,10 +84,10 @@ def shown(scenario: Scenario, world: World, *, tries: int) -> str:
     first = world.found[0]
     plan, played = scenario.plan, world
     if tries:
-        plan = shrunk(scenario.seed, scenario.plan, scenario.hours, first.what, tries)
-        played = play(scenario.seed, plan, scenario.hours, first.what)
+        plan = shrunk(scenario, first.what, tries)
+        played = play(replace(scenario, plan=plan), first.what)
         first = next(breach for breach in played.found if breach.what == first.what)
-    kept = Scenario(scenario.seed, scenario.hours, tuple(plan), scenario.why or f"{first.what}: {first.detail}")
+    kept = replace(scenario, plan=plan, why=scenario.why or f"{first.what}: {first.detail}")
     name = f"tests/adversary/scenarios/seed-{scenario.seed}.yaml"
     return "\n".join(
         [
@@ -110,14 +111,16 @@ def _scenarios(asked: argparse.Namespace) -> list[Scenario]:
     if asked.scenario:
         return [plans.read(Path(asked.scenario))]
     first, _, last = asked.seeds.partition("-")
-    return [Scenario(it, asked.hours, _plan(asked, it)) for it in range(int(first), int(last or first) + 1)]
+    return [_scenario(asked, seed) for seed in range(int(first), int(last or first) + 1)]
 
 
-def _plan(asked: argparse.Namespace, seed: int) -> tuple[Fault, ...]:
+def _scenario(asked: argparse.Namespace, seed: int) -> Scenario:
+    drawn = plans.of_seed(seed, asked.hours)
     if asked.no_faults:
-        return ()
-    families = asked.families.split(",") if asked.families else plans.by_weight(seed)
-    return plans.drawn(seed, asked.hours, families)
+        drawn = replace(drawn, plan=())
+    elif asked.families:
+        drawn = replace(drawn, plan=plans.drawn(seed, asked.hours, asked.families.split(",")))
+    return replace(drawn, pools=tuple(asked.pools.split(","))) if asked.pools else drawn
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -126,6 +129,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=HOURS, help="of virtual time for each")
     known = f"of faults, separated by commas: {', '.join(FAMILIES)}; without it each seed draws some by their weight"
     parser.add_argument("--families", default="", help=known)
+    pools = f"of the fleet, separated by commas: {', '.join(POOLS)}; without it each seed draws some"
+    parser.add_argument("--pools", default="", help=pools)
     parser.add_argument("--no-faults", action="store_true", help="let nothing go wrong")
     parser.add_argument("--scenario", default="", help="play this file instead")
     parser.add_argument("--tries", type=int, default=0, help="worlds to play at most to cut a plan down")

@@ -3,33 +3,31 @@
 Each world ends at the breach, and what would have gone wrong after it is left out without being played.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.adversary.plan import Fault
+from tests.adversary.plan import Fault, Scenario
 from tests.adversary.world import play
 
 SHORTEST_S = 1.0
 
 
-def shrunk(seed: int, plan: Sequence[Fault], hours: float, what: str, tries: int = 40) -> tuple[Fault, ...]:
-    """A smaller plan of the same seed with a breach of the same kind.
+def shrunk(scenario: Scenario, what: str, tries: int = 40) -> tuple[Fault, ...]:
+    """A smaller plan of the same world with a breach of the same kind.
 
     Args:
-        seed: of the world.
-        plan: that has the breach.
-        hours: of the world.
+        scenario: that has the breach.
         what: kind of the breach.
         tries: worlds to play at most.
     """
-    best, changed = tuple(plan), True
+    best, changed = scenario.plan, True
     while changed:
         changed = False
         for smaller in _smaller(best):
             if tries <= 0:
                 return best
             tries -= 1
-            found = next((it for it in play(seed, smaller, hours, what).found if it.what == what), None)
+            found = next((it for it in play(replace(scenario, plan=smaller), what).found if it.what == what), None)
             if found is not None:
                 best, changed = tuple(fault for fault in smaller if fault.at <= found.at), True
                 break

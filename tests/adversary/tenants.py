@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from tests.adversary.crd import PLURAL
-from tests.adversary.fleet import LATE, NAME, QUEUES
+from tests.adversary.fleet import LATE, NAME
 from tests.adversary.rabbitmq import WORLD
 from tests.adversary.workers import Kind, Worker
 from tests.support.strangers_contract import (
@@ -50,7 +50,7 @@ class Tenants:
 
     def work(self, a: float, b: float, lasts: float) -> None:
         """A worker that is not the fleet's consumes a queue for a while; each third one hangs with all that it got."""
-        rabbit, queue = self._world.rabbit, QUEUES[int(a * len(QUEUES))]
+        rabbit, queue = self._world.rabbit, self._world.one_queue(self._world.queues, a)
         late, hangs = LATE[queue.partition(".")[0]], b < 1 / 3
         self._numbered += 1
         kind = Kind((queue,), HOARDS if hangs else 2, 1, "prefork", late)

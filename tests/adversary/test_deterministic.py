@@ -4,7 +4,7 @@ import sys
 
 from tests.adversary import faults
 from tests.adversary import plan as plans
-from tests.adversary.plan import FAMILIES
+from tests.adversary.plan import FAMILIES, Scenario
 from tests.adversary.world import World, play
 from tests.support.controlplane import REPOSITORY
 
@@ -21,7 +21,7 @@ def world() -> World:
     """Of a world in which everything may go wrong; two replicas take turns in it."""
     plan = plans.drawn(SEED, HOURS, list(FAMILIES))
     assert any(fault.kind.startswith(faults.OF_LEADERS) for fault in plan)
-    return play(SEED, plan, HOURS)
+    return play(Scenario(SEED, HOURS, plan))
 
 
 def test_the_same_seed_is_the_same_world_whatever_the_hashes_and_the_machine() -> None:

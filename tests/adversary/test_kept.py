@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.adversary import plan as plans
+from tests.adversary.plan import Scenario
 from tests.adversary.world import play
 from utilitarian_operator.core.engine import step
 from utilitarian_operator.core.look import Seen, Spec, State
@@ -38,7 +39,7 @@ def test_a_look_comes_to_the_same_without_what_the_look_before_has_kept(
         return warm
 
     monkeypatch.setattr(reconciler, "step", twice)
-    world = play(seed, plans.drawn(seed, HOURS, FAMILIES), HOURS)
+    world = play(Scenario(seed, HOURS, plans.drawn(seed, HOURS, FAMILIES)))
     assert looks > 100
     assert not other, f"of seed {seed}: {sorted(set(other))}"
     assert not world.found

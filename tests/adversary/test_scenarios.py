@@ -12,7 +12,7 @@ FILES = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_what_was_found_once_stays_cured(path: Path) -> None:
     scenario = plans.read(path)
-    world = play(scenario.seed, scenario.plan, scenario.hours)
+    world = play(scenario)
     assert not world.found, shown(scenario, world, tries=0)
 
 

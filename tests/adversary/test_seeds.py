@@ -3,19 +3,19 @@ import os
 import pytest
 
 from tests.adversary import plan as plans
-from tests.adversary.plan import FAMILIES, Scenario
+from tests.adversary.plan import FAMILIES
 from tests.adversary.run import main, shown
 from tests.adversary.world import play
 
 HOURS = 0.25
-QUIET = ("process", "watch", "stall", "broker", "workers", "people")
-"""Families in which nothing is found any more; docs/adversary.md has the others."""
 SEEDS = range(20, 60)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_found(seed: int) -> None:
-    _play(Scenario(seed, HOURS, plans.drawn(seed, HOURS, QUIET)))
+    scenario = plans.of_seed(seed, HOURS)
+    world = play(scenario)
+    assert not world.found, shown(scenario, world, tries=0)
 
 
 @pytest.mark.soak
@@ -29,8 +29,3 @@ def test_the_adversary_finds_nothing_in_fresh_seeds() -> None:
 def test_every_family_draws_its_own_faults() -> None:
     for family, kinds in FAMILIES.items():
         assert {fault.kind for fault in plans.drawn(1, HOURS, [family])} <= set(kinds)
-
-
-def _play(scenario: Scenario) -> None:
-    world = play(scenario.seed, scenario.plan, scenario.hours)
-    assert not world.found, shown(scenario, world, tries=0)

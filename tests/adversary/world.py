@@ -28,7 +28,7 @@ from tests.adversary.kubelet import Kubelet
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine, replaced
 from tests.adversary.moments import Moments
-from tests.adversary.plan import CURED_S, Fault, length_s
+from tests.adversary.plan import CURED_S, Fault, Scenario, length_s
 from tests.adversary.process import PRESENT, Process
 from tests.adversary.rabbitmq import STATISTICS_EVERY_S, RabbitMQ
 from tests.adversary.stateful_set import StatefulSets
@@ -56,10 +56,11 @@ class World:
         hours: of virtual time.
         until: kind of breach at which it ends; `ANY` stands for each of them, None lets it live to its end.
         asked: the resource of a world in which nothing happens, which is over when it must have settled.
+        made_of: the pools of the fleet, of `fleet.POOLS`.
     """
 
     name = fleet.NAME
-    late, least = fleet.LATE, fleet.LEAST
+    late = fleet.LATE
 
     def __init__(
         self,
@@ -68,7 +69,11 @@ class World:
         hours: float,
         until: str | None = None,
         asked: Object | None = None,
+        made_of: Sequence[str] = fleet.POOLS,
     ) -> None:
+        self.made_of = tuple(made_of)
+        self.queues = tuple(queue for pool in made_of for queue in fleet.QUEUES_OF[pool])
+        self.least = {pool: fleet.LEAST[pool] for pool in made_of}
         self.seed, self.plan, self._until, self._asked = seed, plan, until, asked
         self.length = rest.ENDS_AT_S if asked else length_s(hours)
         self.rng, self.loop = random.Random(seed), VirtualLoop()
@@ -123,6 +128,15 @@ class World:
     def replica_set_lag(self) -> float:
         """How old the pods are that a ReplicaSet's controller sees."""
         return self.rng.uniform(0.02, 1.5) if self.replica_sets_lag else 0.0
+
+    def one_pool(self, share: float) -> str:
+        """One of its pools."""
+        return self.made_of[int(share * len(self.made_of))]
+
+    def one_queue(self, among: Sequence[str], share: float) -> str:
+        """One of the queues that there are of these; of a world that has none of them its first queue."""
+        there = [it for it in among if it in self.queues] or self.queues[:1]
+        return there[int(share * len(there))]
 
     def log(self, text: str) -> None:
         """Write into the trace."""
@@ -190,7 +204,7 @@ class World:
                 self.invariants.end()
             self._finish()
         if self.loop.at >= self.length and self._asked is None and not self.found:
-            calm = World(self.seed, self.plan, 0.0, asked=rest.resource_of(self))
+            calm = World(self.seed, self.plan, 0.0, asked=rest.resource_of(self), made_of=self.made_of)
             calm.server.objects["secrets"], calm.server.crd = dict(self.server.objects["secrets"]), self.server.crd
             calm.play()
             for it in rest.differences(rest.state(self), rest.state(calm)):
@@ -267,13 +281,14 @@ class World:
             "statistics": self.seed % 3 != 0,
             "execution": fleet.execution(self.seed),
             "when_due": self.seed % 5 == 4,
+            "made_of": self.made_of,
         }
         resource = self._asked or self._fleet(**options)
         self.server.add("utilitarianworkerpools", resource)
         self.pools: dict[str, Object] = {it["name"]: it for it in copy.deepcopy(resource["spec"]["pools"])}
         if self._asked is None:
             self._send_tasks()
-        for queue in fleet.QUEUES if self._asked else ():
+        for queue in self.queues if self._asked else ():
             self.rabbit.declare(queue)
         self.rabbit.every(STATISTICS_EVERY_S, self.rabbit.collect_statistics)
         self.rabbit.every(1.0, self.invariants.look)
@@ -375,10 +390,10 @@ class _Caught:
         self._logger.setLevel(self._before[2])
 
 
-def play(seed: int, plan: Sequence[Fault], hours: float, until: str | None = None) -> World:
+def play(scenario: Scenario, until: str | None = None) -> World:
     """One world, from its beginning to its end. Its garbage is collected afterwards: that is quicker."""
     gc.disable()
     try:
-        return World(seed, plan, hours, until).play()
+        return World(scenario.seed, scenario.plan, scenario.hours, until, made_of=scenario.pools).play()
     finally:
         gc.enable()
