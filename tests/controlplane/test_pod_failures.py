@@ -78,6 +78,20 @@ def test_a_quota_is_named_and_no_more_workers_are_asked_for(fleet: Fleet, rabbit
     ready(fleet, pods=5)
 
 
+def test_a_fleet_whose_deployment_a_quota_refuses_is_not_ready_until_it_is_made(fleet: Fleet) -> None:
+    hard = {"count/deployments.apps": "0"}
+    write(fleet, "POST", "/resourcequotas", {"metadata": {"name": "none"}, "spec": {"hard": hard}})
+    create(fleet)
+
+    def told() -> bool:
+        status, reason, message = fleet.condition("Ready")
+        return (status, reason) == ("False", "Refused") and "exceeded quota: none" in message
+
+    wait_until(told, within=SOON, describe=fleet.describe)
+    write(fleet, "PATCH", "/resourcequotas/none", {"spec": {"hard": {"count/deployments.apps": "5"}}})
+    ready(fleet, pods=2)
+
+
 RESTRICTED = {"runAsNonRoot": True, "runAsUser": 1000}
 
 

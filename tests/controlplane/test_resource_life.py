@@ -390,7 +390,7 @@ spec:
         fleet.read()
     kubectl("apply", "-n", fleet.namespace, "-f", "-", stdin=body)
     kubectl("wait", "-n", fleet.namespace, "--for=condition=Stalled=False", "uwp/fleet", "--timeout=120s")
-    kubectl("wait", "-n", fleet.namespace, "--for=condition=Ready", "uwp/fleet", "--timeout=120s")
+    kubectl("wait", "-n", fleet.namespace, "--for=condition=Ready=False", "uwp/fleet", "--timeout=120s")
     assert kubectl("diff", "-n", fleet.namespace, "-f", "-", stdin=body) == ""
     kubectl("apply", "-n", fleet.namespace, "--dry-run=server", "-f", "-", stdin=body.replace(":dev", ":2"))
     assert fleet.read()["spec"]["image"] == "utilitarian:dev"

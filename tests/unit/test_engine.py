@@ -318,6 +318,44 @@ def test_a_refusal_is_recorded_once_and_its_end_when_it_was_made() -> None:
     assert [it.reason for it in plan.events] == ["Recovered"]
 
 
+def ready(plan: Plan) -> tuple[str, str]:
+    found = {it["type"]: it for it in plan.conditions}["Ready"]
+    return found["status"], found["reason"]
+
+
+@pytest.mark.parametrize(
+    "look,expected",
+    [
+        pytest.param(lambda: refused(Look()), ("False", "Refused"), id="never made"),
+        pytest.param(lambda: of_another_owner(Look()), ("False", "NameTaken"), id="another owner has its name"),
+        pytest.param(
+            lambda: refused(edited(at_rest(Look()), image="utilitarian:2")), ("True", "Idle"), id="the last one goes on"
+        ),
+        pytest.param(
+            lambda: refused(edited(at_rest(Look()), pools=("a", "b"))), ("False", "Refused"), id="a new pool beside one"
+        ),
+        pytest.param(
+            lambda: replace(refused(Look()), resource=resource(mode="Preview")), ("True", "Idle"), id="only previewed"
+        ),
+    ],
+)
+def test_a_fleet_is_ready_only_if_each_pool_has_its_deployment(
+    look: Callable[[], Look], expected: tuple[str, str]
+) -> None:
+    assert ready(look().decided()[0]) == expected
+
+
+def test_a_new_fleet_is_not_ready_before_its_broker_answered() -> None:
+    away = replace(Look(), away=AWAY)
+    plan, state = away.decided()
+    assert ready(plan) == ("False", "BrokerUnreachable")
+    assert plan.status is not None
+    said = replace(away, resource={**away.resource, "status": plan.status.wanted})
+    for again in (replace(said, state=state, after=SECOND), said):  # also by an operator that begins now
+        assert ready(again.decided()[0]) == ("False", "BrokerUnreachable")
+    assert ready(replace(said, state=state, away=None, after=SECOND).decided()[0]) == ("True", "Idle")
+
+
 def test_what_was_not_recorded_is_recorded_by_the_next_look() -> None:
     look = replace(at_rest(Look()), away=AWAY)
     plan, state = look.decided()

@@ -51,7 +51,7 @@ from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, f
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Judgement
 from utilitarian_operator.core.status.change import only_figures_moved, patch, worth_writing
 from utilitarian_operator.core.status.report import Reported, StatusInput
-from utilitarian_operator.core.status.rollouts import rollouts
+from utilitarian_operator.core.status.rollouts import rollouts, unmade
 from utilitarian_operator.core.status.status import bare_status, fleet_status, refused_status
 from utilitarian_operator.core.wording import named
 
@@ -286,7 +286,7 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime, k
     report = _report(spec, seen, state, plan, figures, blockers, kept)
     generation = running.generation if spec.doubted else spec.newest.generation
     said = (spec.newest.warnings, upcoming(fleet, snapshot.at), figures.findings, figures.runs.forecasts)
-    about = StatusInput(generation, blockers, *said)
+    about = StatusInput(generation, blockers, *said, unmade=unmade(owner.uid, seen.live, plan.refused))
     look = Reported(fleet, snapshot, figures.decisions, report.state.memories, seen.resource["status"], about)
     bare, write = bare_status(look, kept), None
     if not only_figures_moved(bare, seen.resource["status"], state.written, now, kept):

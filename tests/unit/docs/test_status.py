@@ -45,6 +45,7 @@ def test_every_reason_of_a_condition_is_described() -> None:
     blockers = {value for name, value in vars(blocker).items() if name.isupper()}
     said = _conditions() | {("Stalled", "True", reason) for reason in blockers}
     said |= {("Ready", "False", reason) for reason in pod_failure.REASONS}
+    said |= {("Ready", "False", reason) for reason in (blocker.REFUSED, blocker.NAME_TAKEN)}
     said |= {(kind, "False", reason) for kind in ("Ready", "Reconciling") for reason in conditions.WHY_NOTHING_RUNS}
     assert described == said
 

@@ -45,6 +45,8 @@ POOLS = f"app: other, {TWO}"
 STATS = "{urlFrom: {secretKeyRef: {name: env, key: URL}}, stats: {urlFrom: {secretKeyRef: {name: s, key: u}}}}"
 UNSEEN = Unknown("no answer from the broker: timed out", NOW - timedelta(seconds=30))
 IDLE = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0)
+UNSEEN_FOR_29_S = replace(UNSEEN, since=NOW - timedelta(seconds=29))
+SEEN_BEFORE = ({"type": "Ready", "status": "True"}, {"type": "BrokerReachable", "status": "True"})
 FAILING = PodFailure("WorkersFailing", "pod fleet-a-1: ErrImagePull")
 WORKING = PodSnapshot("fleet-a-2", ready=True, running=True, leaving=False, held=IDLE)
 
@@ -103,7 +105,7 @@ BESIDE_OTHERS = replace(
             id="broker-unseen-for-30-s",
         ),
         pytest.param(
-            replace(snapshot(), broker=replace(UNSEEN, since=NOW - timedelta(seconds=29))),
+            replace(snapshot(), broker=UNSEEN_FOR_29_S),
             decided(),
             POOLS,
             ("Ready", "True", "Idle", "nothing to do"),
@@ -260,7 +262,7 @@ def test_a_condition_by_what_was_seen(
     seen: FleetSnapshot, decisions: Mapping[str, Decision], spec: str, expected: tuple[str, str, str, str]
 ) -> None:
     kind, status, reason, message = expected
-    said = fleet_conditions(fleet(spec), seen, decisions, StatusInput(1))
+    said = fleet_conditions(fleet(spec), seen, decisions, StatusInput(1), SEEN_BEFORE)
     assert [each.type for each in said] == TYPES
     assert condition(kind, said)[:2] == (status, reason)
     assert message in condition(kind, said)[2]
@@ -288,9 +290,37 @@ def test_what_keeps_it_from_running_as_written(
     blockers: tuple[Blocker, ...], warnings: tuple[Problem, ...], expected: tuple[str, str, str]
 ) -> None:
     assert (
-        condition("Stalled", fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, blockers, warnings)))
+        condition("Stalled", fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, blockers, warnings), ()))
         == expected
     )
+
+
+@pytest.mark.parametrize(
+    "ready,reachable,expected",
+    [
+        pytest.param(None, None, "False", id="a-new-fleet"),
+        pytest.param("False", "False", "False", id="not-seen-yet-and-the-operator-began-anew"),
+        pytest.param("False", "Unknown", "False", id="never-accepted-until-now"),
+        pytest.param("True", "True", "True", id="a-hiccup-begins"),
+        pytest.param("True", "False", "True", id="a-hiccup-goes-on"),
+        pytest.param("False", "True", "True", id="a-hiccup-while-a-pool-recovers"),
+    ],
+)
+def test_only_a_broker_that_was_seen_may_be_away_for_a_while(
+    ready: str | None, reachable: str | None, expected: str
+) -> None:
+    said = {"Ready": ready, "BrokerReachable": reachable}
+    before = [{"type": kind, "status": status} for kind, status in said.items() if status is not None]
+    seen = replace(snapshot(), broker=UNSEEN_FOR_29_S)
+    found = condition("Ready", fleet_conditions(fleet(), seen, decided(), StatusInput(1), before))
+    assert found[:2] == (expected, "Idle" if expected == "True" else "BrokerUnreachable")
+
+
+def test_a_fleet_without_one_of_its_deployments_is_not_ready() -> None:
+    refusal = Blocker("Refused", "spec.pools[0]: exceeded quota: no-deployments")
+    about = StatusInput(1, (refusal,), unmade=refusal)
+    found = condition("Ready", fleet_conditions(fleet(), snapshot(), decided(), about, SEEN_BEFORE))
+    assert found == ("False", "Refused", "spec.pools[0]: exceeded quota: no-deployments")
 
 
 def test_a_resource_that_was_never_accepted_has_all_conditions_too() -> None:
@@ -386,7 +416,7 @@ RISK = Risk(Cause.MAXIMUM_REACHED, "run run: 9 tasks left")
 )
 def test_what_is_said_of_deadlines(runs: Forecasts, expected: tuple[str, str, str]) -> None:
     status, reason, message = condition(
-        "DeadlineAtRisk", fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, runs=runs))
+        "DeadlineAtRisk", fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, runs=runs), ())
     )
     assert (status, reason) == expected[:2]
     assert expected[2] in message
@@ -394,7 +424,6 @@ def test_what_is_said_of_deadlines(runs: Forecasts, expected: tuple[str, str, st
 
 def test_a_missed_run_is_in_the_message_of_ready() -> None:
     runs = {"a": (replace(a_run(), message="run x was due"),)}
-    said = fleet_conditions(
-        fleet(), snapshot(), decided(), StatusInput(1, findings=with_missed_runs({}, runs), runs=runs)
-    )
+    about = StatusInput(1, findings=with_missed_runs({}, runs), runs=runs)
+    said = fleet_conditions(fleet(), snapshot(), decided(), about, ())
     assert condition("Ready", said) == ("True", "Idle", "RunMissed: pool a: run x was due")

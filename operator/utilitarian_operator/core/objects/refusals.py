@@ -45,6 +45,10 @@ class Refusals:
         """Why objects are not as they should be."""
         return [it.blocker for it in self.pending.values()]
 
+    def of(self, kind: str) -> dict[str, Blocker]:
+        """Why objects of a kind are not as they should be, by name."""
+        return {name: it.blocker for (its, name), it in self.pending.items() if its == kind}
+
     def only(self, asked_for: Iterable[Wanted]) -> "Refusals":
         """Without what is not asked for any more; what is asked for in another shape holds until that is tried."""
         keys = {_key(it) for it in asked_for}

@@ -21,7 +21,7 @@ from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.wording import named, plural
 
 UNSEEN_IS_NOT_READY = timedelta(seconds=30)
-"""A broker that was not seen for this long makes the fleet not ready; a shorter gap is a hiccup."""
+"""A broker that is away for this long makes the fleet not ready; a shorter gap is a hiccup if it was seen before."""
 
 MOST_POOLS_NAMED = 3
 
@@ -31,6 +31,7 @@ def fleet_conditions(
     snapshot: FleetSnapshot,
     decisions: Mapping[str, Decision],
     newest: StatusInput,
+    previous: Sequence[Mapping[str, Any]],
 ) -> tuple[Condition, ...]:
     """All conditions of a fleet that runs.
 
@@ -39,10 +40,11 @@ def fleet_conditions(
         snapshot: of this look.
         decisions: by pool name.
         newest: what there is to say beside.
+        previous: `status.conditions` as it is.
     """
     stalled = _stalled(newest.blockers, newest.warnings)
     return (
-        _ready(snapshot, decisions, newest.findings),
+        _not_ready(snapshot, newest, previous) or _ready(snapshot, decisions, newest.findings),
         _reconciling(snapshot.rolling_out),
         stalled,
         _broker(fleet, snapshot),
@@ -99,16 +101,27 @@ def _dated(condition: Condition, before: Mapping[str, Any], generation: int, now
     }
 
 
-def _ready(
-    snapshot: FleetSnapshot, decisions: Mapping[str, Decision], findings: Mapping[str, Sequence[Finding]]
-) -> Condition:
-    if snapshot.broker is not None and snapshot.at - snapshot.broker.since >= UNSEEN_IS_NOT_READY:
-        return Condition(
-            "Ready", "False", "BrokerUnreachable", f"{snapshot.broker.why}; no worker is added or taken away"
-        )
+def _not_ready(snapshot: FleetSnapshot, newest: StatusInput, previous: Sequence[Mapping[str, Any]]) -> Condition | None:
+    """Why the fleet can't do its work; None where nothing keeps it from that."""
+    away = snapshot.broker
+    if away is not None and (snapshot.at - away.since >= UNSEEN_IS_NOT_READY or not _was_seen(previous)):
+        return Condition("Ready", "False", "BrokerUnreachable", f"{away.why}; no worker is added or taken away")
+    if newest.unmade is not None:
+        return Condition("Ready", "False", newest.unmade.reason, newest.unmade.message)
     for name, pool in snapshot.pools.items():
         if pool.pod_failure is not None and pool.pod_failure.stops:
             return Condition("Ready", "False", pool.pod_failure.reason, f"pool {name}: {pool.pod_failure.message}")
+    return None
+
+
+def _was_seen(previous: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the broker has answered before, or the fleet was ready: only then is it a hiccup that it doesn't."""
+    return any(it["type"] in {"Ready", "BrokerReachable"} and it["status"] == "True" for it in previous)
+
+
+def _ready(
+    snapshot: FleetSnapshot, decisions: Mapping[str, Decision], findings: Mapping[str, Sequence[Finding]]
+) -> Condition:
     wrong = _worst_finding(findings)
     if all(decision.replicas == 0 for decision in decisions.values()):
         return Condition("Ready", "True", "Idle", wrong or f"nothing to do: no worker is needed{_later(snapshot)}")

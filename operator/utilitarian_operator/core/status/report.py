@@ -27,6 +27,7 @@ class StatusInput:
         findings: what is wrong with each pool, by its name, the most serious first.
         runs: what is expected of the open runs, by pool name.
         advice: what had better be changed in the cluster, each a sentence.
+        unmade: why a pool's Deployment is not there and can't be made; None where each is there or being made.
     """
 
     generation: int
@@ -36,6 +37,7 @@ class StatusInput:
     findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
     runs: Forecasts = field(default_factory=dict)
     advice: Sequence[str] = ()
+    unmade: Blocker | None = None
 
 
 @dataclass(frozen=True, slots=True)

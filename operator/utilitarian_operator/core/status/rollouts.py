@@ -5,7 +5,8 @@ A status that says of a new generation that all is rolled out has what waits for
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from utilitarian_operator.core.objects.actions import Action, Apply, Create
+from utilitarian_operator.core.blocker import Blocker
+from utilitarian_operator.core.objects.actions import Action, Apply, Create, controlled_by
 from utilitarian_operator.core.objects.drift import Applied
 from utilitarian_operator.core.objects.refusals import Refusals
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, STATEFUL_SET, Live, Wanted, is_applied
@@ -78,3 +79,18 @@ def to_be_renewed(actions: Iterable[tuple[Wanted, Action]], live: Live, refusals
             there = live[it.kind].get(it.name)
             if there is None or not is_applied(it.manifest, there):
                 yield it.name
+
+
+def unmade(uid: str, live: Live, refusals: Refusals) -> Blocker | None:
+    """Why a pool has no Deployment at all, the first where several have none; None where none was refused.
+
+    Args:
+        uid: of the resource.
+        live: the objects seen.
+        refusals: what the API server refused.
+    """
+    there = (it["metadata"]["name"] for it in live[DEPLOYMENT].values() if controlled_by(it, uid))
+    missing = refusals.of(DEPLOYMENT)
+    for name in there:
+        missing.pop(name, None)
+    return next(iter(missing.values()), None)

@@ -66,7 +66,8 @@ def bare_status(look: Reported, kept: Kept | None = None) -> Status:
     fleet, snapshot, previous, newest = look.fleet, look.snapshot, look.previous, look.newest
     ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
     most = most_past_runs(fleet)
-    current = fleet_conditions(fleet, snapshot, look.decisions, newest)
+    before = previous.get("conditions", [])
+    current = fleet_conditions(fleet, snapshot, look.decisions, newest, before)
     return {
         "observedGeneration": newest.generation,
         "mode": fleet.mode,
@@ -75,7 +76,7 @@ def bare_status(look: Reported, kept: Kept | None = None) -> Status:
         "activePools": sum(decision.replicas > 0 for decision in look.decisions.values()),
         **({} if snapshot.about.delayed is None else {"delayed": snapshot.about.delayed}),
         **({FIELD: let_in} if (let_in := snapshot.let_in or recorded(previous)) else {}),
-        "conditions": bounded(dated(current, previous.get("conditions", []), newest.generation, snapshot.at)),
+        "conditions": bounded(dated(current, before, newest.generation, snapshot.at)),
         "pools": [kept.of(it.name, _pool, *_of_pool(it, look, most)) for it in fleet.pools],
         "beat": _beat(snapshot, previous.get("beat", {})),
         **_next_run(newest.starts),
