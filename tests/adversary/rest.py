@@ -9,8 +9,10 @@ from tests.adversary.api_server import Object, is_ready, leaving
 
 KINDS = ("deployments", "statefulsets", "poddisruptionbudgets", "persistentvolumeclaims")
 OF_A_POOL = ("name", "replicas", "ready", "desired", "draining", "backlog", "unacked", "busy", "deferred", "reason")
-BEGINS_AT_S, ENDS_AT_S = 150.0, 270.0
-"""Of a world in which nothing happens: long after a scheduled run began, and before the next one is prepared."""
+BEGINS_AT_S, ENDS_AT_S = 150.0, 225.0
+"""Of a world in which nothing happens: long after a scheduled run began, and before the next one is prepared.
+
+Its operator has begun by then, and its pools come to rest within half a minute."""
 LONGEST = 100
 
 

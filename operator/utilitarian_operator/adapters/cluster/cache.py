@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from utilitarian_operator.adapters.cluster import kept as keeping
-from utilitarian_operator.adapters.cluster.kept import kept
+from utilitarian_operator.adapters.cluster.kept import kept, metadata_of_a_fleet
 from utilitarian_operator.adapters.cluster.room import Everywhere, Room, Selection
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.size import TOO_LARGE, weight
@@ -107,10 +107,10 @@ class Store:
         Of two versions the newer stays: an answer to a write may overtake the watch.
         """
         key, place = fleet_of(kind, body), where(kind, body)
-        body = body if body is self._known(place) else kept(kind, body)
+        known = self._known(place)
+        body = body if body is known else kept(kind, body, known)
         if place[1] in self.room.aside or not self.chosen.takes(kind, body, deleted=deleted):
             return None
-        known = self._known(place)
         if deleted:
             self._remember_deleted(place, version(body))
             if known is not None and not _is_successor(known, body):
@@ -315,7 +315,7 @@ class Store:
 
     def edited(self, resource: Object) -> bool:
         """Whether what a resource asks for was changed since it was seen: its spec or an annotation."""
-        metadata = kept(FLEETS, resource)["metadata"]
+        metadata = metadata_of_a_fleet(resource["metadata"])
         known = self.fleet(Key(metadata["namespace"], metadata["name"]))
         before = known["metadata"] if known else {}
         return any(metadata.get(field) != before.get(field) for field in ("generation", "annotations"))

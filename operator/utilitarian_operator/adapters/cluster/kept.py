@@ -30,33 +30,42 @@ _OURS = ("utilitarian.io/", DELETION_COST, *GUARD)
 _AT_LEAST = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
 
 
-def kept(kind: str, body: Object) -> Object:
+def kept(kind: str, body: Object, known: Object | None = None) -> Object:
     """An object without what is never read; of one that is too large little more than its name, and why.
 
     Args:
         kind: its plural.
         body: as the API server sent it, or as it is kept.
+        known: the same object as it is kept already, if it is: what is told again, as each write is, is not weighed.
     """
     if TOO_LARGE in body:
         return body
     if kind == FLEETS:
-        return _fleet(body)
+        return _fleet(body, known)
     cut = _pod(body) if kind == PODS else _with(body, metadata=_only(body["metadata"], _OF_A_CHILDS_METADATA))
+    if known is not None and cut == known:
+        return known
     if weight(cut) <= MOST_OF_AN_OBJECT:
         return cut
     why = f"{kind} {body['metadata']['name']} takes more than {MOST_OF_AN_OBJECT // 2**20} MiB of memory"
     return {"metadata": _least(body["metadata"]), TOO_LARGE: why}
 
 
-def _fleet(body: Object) -> Object:
+def _fleet(body: Object, known: Object | None) -> Object:
     """A resource; its spec is left out where it is too large: then the one before goes on, and its status says why."""
-    cut = _with(body, metadata=_with_our_annotations(body["metadata"]))
-    if weight(cut["metadata"]) > MOST_OF_AN_OBJECT:
-        cut = _with(body, metadata=_least(body["metadata"]))
+    cut, spec = _with(body, metadata=metadata_of_a_fleet(body["metadata"])), body.get("spec")
+    if known is not None and cut == known:
+        return known
     if weight(body.get("status")) > MOST_OF_AN_OBJECT:
         cut = _with(cut, status={})
-    problem = too_large(body.get("spec"))
+    problem = None if known is not None and spec == known.get("spec") else too_large(spec)
     return cut if problem is None else {**cut, "spec": {}, TOO_LARGE: list(problem)}
+
+
+def metadata_of_a_fleet(metadata: Object) -> Object:
+    """A resource's metadata as it is kept."""
+    cut = _with_our_annotations(metadata)
+    return cut if weight(cut) <= MOST_OF_AN_OBJECT else _least(metadata)
 
 
 def _pod(body: Object) -> Object:

@@ -83,9 +83,10 @@ class BrokerCredentials:
     async def _credentials(self, broker: Broker) -> Credentials:
         values = await self._values(broker.sources)
         url, stats = _url(broker, values), values.get("stats.urlFrom", "")
-        tls = Tls(*(values.get(field, "") for field in ("tls.caFrom", "tls.certFrom", "tls.keyFrom")))
-        if self._last is not None and tls == self._last.tls:
-            tls = self._last.tls  # whose context is made
+        read = Tls(*(values.get(field, "") for field in ("tls.caFrom", "tls.certFrom", "tls.keyFrom")))
+        # One whose context is made already: that of all that the system trusts takes 20 ms, and 0.8 MiB.
+        made = [SYSTEM] if self._last is None else [SYSTEM, self._last.tls]
+        tls = next((it for it in made if it == read), read)
         _check("urlFrom" if broker.parts is None else "from", url, tls)
         addressed = _endpoints(stats) if stats else ()
         if self._last is None or (url, addressed) != (self._last.url, self._last.stats):

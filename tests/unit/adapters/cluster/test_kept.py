@@ -1,5 +1,6 @@
 """What is kept of an object: all that is read, nothing that is not, and little of one that is too large."""
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -78,6 +79,26 @@ def test_a_resource_that_is_too_large_keeps_its_status_and_says_where_it_is() ->
 
 def test_a_status_that_is_too_large_is_forgotten() -> None:
     assert kept(FLEETS, body(spec={}, status={"pools": MUCH})) == body(spec={}, status={})
+
+
+WORDS = {"small": {"a": 1}, "another": {"a": 2}, "large": {"a": MUCH}}
+
+
+@pytest.mark.parametrize("kind", [FLEETS, PODS, DEPLOYMENTS])
+@pytest.mark.parametrize("before", WORDS)
+def test_whatever_is_known_of_an_object_the_same_is_kept_of_it(kind: str, before: str) -> None:
+    known = kept(kind, body(spec=WORDS[before], status={}))
+    for part in ("spec", "status"):
+        for now in WORDS.values():
+            told = body(**{"spec": {}, "status": {}, part: now})
+            assert kept(kind, told, known) == kept(kind, told)
+
+
+@pytest.mark.parametrize("kind", [FLEETS, PODS, DEPLOYMENTS])
+def test_an_object_that_is_told_again_is_the_one_that_is_known(kind: str) -> None:
+    told = body({"managedFields": []}, spec={}, status={"a": 1})
+    known = kept(kind, told)
+    assert kept(kind, copy.deepcopy(told), known) is known
 
 
 @pytest.mark.parametrize("kind", [FLEETS, PODS, DEPLOYMENTS])

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.support.contents import NAMESPACE, Contents, secrets
 from tests.support.resources import resource
 from utilitarian_operator.adapters.broker.session import Credentials
-from utilitarian_operator.adapters.broker.tls import Tls
+from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.errors import ClusterError, Rejected, SecretMissing
@@ -157,6 +157,12 @@ async def test_what_is_missing_is_named(there: Mapping[str, Mapping[str, str]], 
     with pytest.raises(SecretMissing) as missing:
         await reader(await secrets(**there)).read(fleet(STATS))
     assert str(missing.value) == message
+
+
+async def test_what_the_system_trusts_is_held_once_for_all_fleets() -> None:
+    """A context of it takes 0.8 MiB, and 20 ms to make."""
+    read = [await reader(await secrets(env={"URL": f"amqps://{host}/"})).read(fleet()) for host in "ab"]
+    assert [it.tls is SYSTEM for it in read] == [True, True]
 
 
 CERTIFIED = """
