@@ -191,24 +191,8 @@ class Mailbox:
     def cast(self, nodes: Sequence[str], command: str, arguments: Mapping[str, str]) -> None:
         """An order, which is heard a moment later, or when a mute worker hears again."""
         self._may()
-        rabbit = self._client.rabbit
         for node in nodes:
-            # Of one session in their order: a channel and a mailbox's queue keep it.
-            at = max(rabbit.loop.now + rabbit.rng.uniform(0.01, 0.2), rabbit.heard_at.get(node, 0.0) + 1e-6)
-            rabbit.heard_at[node] = at
-            rabbit.loop.call_at(at, self._heard, node, command, arguments["queue"])
-
-    def _heard(self, node: str, command: str, queue: str) -> None:
-        rabbit = self._client.rabbit
-        worker = rabbit.workers.get(node)
-        if worker is None or not worker.connected or worker.stopping:
-            return
-        if not worker.hears:
-            rabbit.loop.call_later(0.5, self._heard, node, command, queue)
-        elif command == "cancel_consumer":
-            worker.cancel(queue)
-        else:
-            worker.add(queue)
+            self._client.rabbit.order(node, command, arguments["queue"])
 
     def _ask(self, nodes: Iterable[str], question: str) -> list[dict[str, Any]]:
         self._may()

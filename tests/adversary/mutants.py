@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from tests.adversary import plan as plans
+from tests.adversary.fleet import POOLS
 from tests.adversary.plan import Scenario
 from tests.support.controlplane import REPOSITORY
 
@@ -44,7 +45,8 @@ class Mutant:
         name: of the mutant.
         undoes: what the changes undo, for a reader.
         changes: file under the package, text that stands there exactly once, and what takes its place.
-        worlds: that it plays first, each a scenario's file name, or `SEED:FAMILIES`; `SEED:` has no faults.
+        worlds: that it plays first, each a scenario's file name, `SEED:FAMILIES` of all pools (`SEED:` has no faults),
+            or `SEED:FAMILIES:` of the pools that the seed draws.
         survives: why it can't be caught, where it can't.
     """
 
@@ -88,8 +90,9 @@ def world(text: str) -> Scenario:
     seed, colon, families = text.partition(":")
     if not colon:
         return plans.read(SCENARIOS / f"{text}.yaml")
+    families, draws, _ = families.partition(":")
     plan = plans.drawn(int(seed), HOURS, families.split(",")) if families else ()
-    return Scenario(int(seed), HOURS, plan)
+    return Scenario(int(seed), HOURS, plan, pools=plans.pools(int(seed)) if draws else POOLS)
 
 
 def caught(mutant: Mutant) -> str:

@@ -12,6 +12,8 @@ from tests.support.strangers_contract import Reply, Speaker
 from utilitarian_operator.adapters.broker.bounded.calls import count
 
 STATISTICS_EVERY_S = 5.0
+HEARS_EACH_S = 0.5
+"""How often a worker that is silent sees whether it may hear again."""
 WORLD = "world"
 """Begins each cause that is not the operator's doing."""
 
@@ -84,7 +86,9 @@ class RabbitMQ:
         self.ended_at = 0.0
         """When the last task ended."""
         self.heard_at: dict[str, float] = {}
-        """When each worker hears the last order that was sent to it."""
+        """When the last order that was sent comes to each worker."""
+        self._orders: dict[str, list[tuple[str, str]]] = {}
+        """Those that a worker has yet to hear, by its node."""
         self.helpless: list[tuple[float, float]] = []
         """Times in which no client could talk to a worker, a preStop hook neither."""
 
@@ -170,6 +174,28 @@ class RabbitMQ:
         for reply in replies:
             count(reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode())
         return replies
+
+    def order(self, node: str, command: str, queue: str) -> None:
+        """An order comes to a worker a moment later, and is heard when the worker hears: all in their order."""
+        # A channel keeps the order of what is sent, and a mailbox's queue too.
+        at = max(self.loop.now + self.rng.uniform(0.01, 0.2), self.heard_at.get(node, 0.0) + 1e-6)
+        self.heard_at[node] = at
+        self.loop.call_at(at, self._ordered, node, command, queue)
+
+    def _ordered(self, node: str, command: str, queue: str) -> None:
+        waiting = self._orders.setdefault(node, [])
+        waiting.append((command, queue))
+        if len(waiting) == 1:
+            self._hear(node)
+
+    def _hear(self, node: str) -> None:
+        worker = self.workers.get(node)
+        if worker is not None and worker.connected and not worker.stopping and not worker.hears:
+            self.loop.call_later(HEARS_EACH_S, self._hear, node)
+            return
+        for command, queue in self._orders.pop(node):
+            if worker is not None and worker.hears:  # the mailbox of one that has left is gone
+                (worker.cancel if command == "cancel_consumer" else worker.add)(queue)
 
     def refuse_control(self, seconds: float) -> None:
         """The rights of remote control are taken away for a while."""

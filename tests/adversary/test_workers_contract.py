@@ -49,10 +49,13 @@ class Model:
         return Counts(len(self._rabbit.declare(QUEUE).ready), unacked)
 
     def cancel(self, name: str) -> None:
-        self._workers[name].cancel(QUEUE)
+        self._order(name, "cancel_consumer")
 
     def add(self, name: str) -> None:
-        self._workers[name].add(QUEUE)
+        self._order(name, "add_consumer")
+
+    def _order(self, name: str, command: str) -> None:
+        self._rabbit.order(self._workers[name].node, command, QUEUE)
 
     def terminate(self, name: str) -> None:
         self._workers[name].sigterm(lambda: None)

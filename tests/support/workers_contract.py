@@ -141,6 +141,7 @@ class WorkersContract:
         scene.send(3, LONG_S)
         scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (Holds(2, 2, 1), Counts(0, 1)))
         scene.cancel(ONE)
+        scene.wait(lambda: scene.consumers() == 0)
         scene.send(2, LONG_S)
         scene.wait(lambda: scene.counts() == Counts(2, 1))
         assert scene.holds(ONE) == Holds(2, 2, 1)
@@ -152,6 +153,7 @@ class WorkersContract:
         scene.send(4, SHORT_S)
         scene.wait(lambda: scene.holds(ONE) == Holds(2, 2, 2))
         scene.cancel(ONE)
+        scene.wait(lambda: scene.consumers() == 0)
         scene.send(1, SHORT_S)
         scene.wait(lambda: scene.done() == 4)
         assert scene.counts() == Counts(1)
@@ -223,6 +225,22 @@ class WorkersContract:
         scene.wait(lambda: scene.holds(ONE) is None)
         scene.wait(lambda: scene.done() == 1)
         scene.wait(lambda: scene.holds(ONE) == Holds())
+
+    @pytest.mark.parametrize(
+        "orders, consumers", [pytest.param("ca", 1, id="the last is to add"), pytest.param("cac", 0, id="to cancel")]
+    )
+    def test_what_solo_is_told_while_it_runs_a_task_it_does_in_that_order_afterwards(
+        self, scene: Scene, orders: str, consumers: int
+    ) -> None:
+        scene.worker(ONE, late=EARLY, slots=1, execution="solo")
+        scene.wait(lambda: scene.holds(ONE) == Holds())
+        scene.send(1, 3 * SHORT_S)
+        scene.wait(lambda: scene.holds(ONE) is None)
+        for order in orders:
+            (scene.cancel if order == "c" else scene.add)(ONE)
+        assert scene.done() == 0
+        scene.wait(lambda: scene.done() == 1)
+        scene.wait(lambda: (scene.holds(ONE), scene.consumers()) == (Holds(), consumers))
 
 
 class LostContract:
