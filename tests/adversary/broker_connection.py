@@ -56,7 +56,7 @@ class Connection:
 
     def __init__(self, client: Client) -> None:
         self.client, self.connected = client, True
-        self.server_properties = {"version": "4.0.5", "cluster_name": "rabbit@model"}
+        self.server_properties = {"version": "4.0.5", "cluster_name": client.rabbit.name}
         self.channel_id, self.bytes_sent = 1, 0
         self._asked: list[str] = []
 

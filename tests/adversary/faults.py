@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.adversary import people, versions
 from tests.adversary.invariants import GRACE_S
+from tests.adversary.neighbour import is_of_neighbour
 from tests.adversary.nodes import NODES
 from tests.adversary.plan import Fault
 
@@ -82,7 +83,8 @@ def _usage(name: str) -> Callable[[Any, Fault], None]:
 
 def _worker(world: Any, a: float) -> Any:
     """One of the workers that live."""
-    there = sorted((it for it in world.kubelet.workers.values() if it.alive), key=lambda it: str(it.pod))
+    alive = (it for it in world.kubelet.workers.values() if it.alive and not is_of_neighbour(it.pod))
+    there = sorted(alive, key=lambda it: str(it.pod))
     return there[int(a * len(there))] if there else None
 
 

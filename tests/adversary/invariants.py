@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tests.adversary.api_server import Object, is_ready, leaving
 from tests.adversary.controllers import controller
 from tests.adversary.fleet import QUEUES_OF, asked_for, patience
+from tests.adversary.neighbour import is_of_neighbour
 from utilitarian_operator.core.spec.revisions import KEPT
 
 POOL, DRAINING = "utilitarian.io/pool", "utilitarian.io/draining"
@@ -119,7 +120,8 @@ class Invariants:
         if name in world.unseen and before:
             self.breach("blind-overwrite", f"{name}: {before}, which a person set unseen, became {after}", name)
         deployments = world.server.objects["deployments"]
-        others = sum(it["spec"].get("replicas", 1) for other, it in deployments.items() if other != name)
+        here = {it: body for it, body in deployments.items() if is_of_neighbour(it) == is_of_neighbour(name)}
+        others = sum(it["spec"].get("replicas", 1) for other, it in here.items() if other != name)
         most = world.spec["maxWorkers"]
         fresh = world.unseen or world.loop.now - max(world.edited_at, world.by_hand_at) < OBEYS_IN_S
         if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
@@ -192,7 +194,8 @@ class Invariants:
             return
         wanted = spec["image"], [it["value"] for it in spec.get("env") or ()]
         for name, pod in world.server.objects["pods"].items():
-            if POOL in pod["metadata"]["labels"] and not leaving(pod) and _made_of(pod) != wanted:
+            ours = POOL in pod["metadata"]["labels"] and not is_of_neighbour(name)
+            if ours and not leaving(pod) and _made_of(pod) != wanted:
                 self.breach(
                     "told-too-early", f"rolled out, generation {generation}, and {name} is not", "told-too-early"
                 )
@@ -261,7 +264,8 @@ class Invariants:
     def look(self) -> None:
         """What can be seen at any moment."""
         world = self._world
-        pods = [it for it in world.server.objects["pods"].values() if POOL in it["metadata"]["labels"]]
+        ours = [it for name, it in world.server.objects["pods"].items() if not is_of_neighbour(name)]
+        pods = [it for it in ours if POOL in it["metadata"]["labels"]]
         there, most = sum(not leaving(it) and not self._ends_its_tasks(it) for it in pods), world.spec["maxWorkers"]
         fine = there <= most or world.person_scaled or world.rolled
         self._over_since = None if fine else self._over_since or world.loop.now
@@ -328,7 +332,8 @@ class Invariants:
         """A pool that sleeps while its tasks wait, although the operator can see them."""
         world, now = self._world, self._world.loop.now
         rabbit = world.rabbit
-        asked = sum(it["spec"].get("replicas", 1) for it in world.server.objects["deployments"].values())
+        there = world.server.objects["deployments"]
+        asked = sum(it["spec"].get("replicas", 1) for name, it in there.items() if not is_of_neighbour(name))
         if asked >= world.spec["maxWorkers"]:
             self._full_at = now  # another one must leave first
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
@@ -394,7 +399,7 @@ class Invariants:
                 self.breach("ready-but-idle", f"{worker.pod} is ready and not marked, and consumes nothing", worker.pod)
             if marked and not leaving(pod):
                 self.breach("not-at-rest", f"{pod['metadata']['name']} is marked still", "marked")
-        records = sorted(server.objects["controllerrevisions"])
+        records = sorted(it for it in server.objects["controllerrevisions"] if not is_of_neighbour(it))
         if len(records) > KEPT:
             self.breach("not-at-rest", f"accepted specs that should have gone: {records[:-KEPT]}", "records")
         for node, since in world.drains.since.items():

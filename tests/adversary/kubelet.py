@@ -128,8 +128,9 @@ class Kubelet:
             self._world.beat.began(uid)
             return
         self._world.moments.happens("start", name)
-        worker = Worker(self._world.rabbit, name, kind_of(container, late=self._world.late[pool]))
-        self.workers[name] = self._world.rabbit.workers[worker.node] = worker
+        rabbit = self._world.broker_of(name)
+        worker = Worker(rabbit, name, kind_of(container, late=self._world.late.get(pool, False)))
+        self.workers[name] = rabbit.workers[worker.node] = worker
         self._server.put("pods", pod)
         self._loop.call_later(self._rng.uniform(0.8, 5.0), worker.connect)
 
@@ -211,7 +212,7 @@ class Kubelet:
         command = pod["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
         await asyncio.sleep(self._rng.uniform(0.1, 0.6))
         thread = Thread()
-        hook = pre_stop.run(command, worker.pod, self._world.rabbit, self._world.machine, thread)
+        hook = pre_stop.run(command, worker.pod, self._world.broker_of(worker.pod), self._world.machine, thread)
         await asyncio.wait([hook], timeout=max(end - self._loop.now, 0.1))
         exited = self._loop.create_future()
         if worker.alive:

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.adversary import faults
 from tests.adversary.api_server import Object
+from tests.adversary.neighbour import is_of_neighbour
 from tests.adversary.plan import Fault
 
 DRAINING = "utilitarian.io/draining"
@@ -31,7 +32,9 @@ class Moments:
             faults.inject(self._world, fault)
 
     def happens(self, moment: str, name: str) -> None:
-        """What waited for this is let loose."""
+        """What waited for this is let loose; only of the fleet that is to be hurt."""
+        if is_of_neighbour(name):
+            return
         self.name = name
         for fault in self._waiting.pop(moment, ()):
             self._world.log(f"at a {moment} of {name}:")

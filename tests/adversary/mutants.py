@@ -11,14 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.adversary import plan as plans
-from tests.adversary.fleet import POOLS
 from tests.adversary.plan import Scenario
 from tests.support.controlplane import REPOSITORY
 
@@ -46,7 +45,7 @@ class Mutant:
         undoes: what the changes undo, for a reader.
         changes: file under the package, text that stands there exactly once, and what takes its place.
         worlds: that it plays first, each a scenario's file name, `SEED:FAMILIES` of all pools (`SEED:` has no faults),
-            or `SEED:FAMILIES:` of the pools that the seed draws.
+            or `SEED:FAMILIES:` of the fleets that the seed draws.
         survives: why it can't be caught, where it can't.
     """
 
@@ -92,7 +91,8 @@ def world(text: str) -> Scenario:
         return plans.read(SCENARIOS / f"{text}.yaml")
     families, draws, _ = families.partition(":")
     plan = plans.drawn(int(seed), HOURS, families.split(",")) if families else ()
-    return Scenario(int(seed), HOURS, plan, pools=plans.pools(int(seed)) if draws else POOLS)
+    drawn = plans.of_seed(int(seed), HOURS)
+    return replace(drawn, plan=plan) if draws else Scenario(int(seed), HOURS, plan)
 
 
 def caught(mutant: Mutant) -> str:

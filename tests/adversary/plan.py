@@ -83,6 +83,7 @@ class Scenario:
         plan: what goes wrong.
         why: what it once found.
         pools: of the fleet.
+        neighbour: whether there is a second fleet, that nothing is done to.
     """
 
     seed: int
@@ -90,6 +91,7 @@ class Scenario:
     plan: tuple[Fault, ...]
     why: str = ""
     pools: tuple[str, ...] = POOLS
+    neighbour: bool = False
 
 
 def length_s(hours: float) -> float:
@@ -98,8 +100,8 @@ def length_s(hours: float) -> float:
 
 
 def of_seed(seed: int, hours: float) -> Scenario:
-    """The world of a seed: its pools and what goes wrong are drawn."""
-    return Scenario(seed, hours, drawn(seed, hours, by_weight(seed)), pools=pools(seed))
+    """The world of a seed: its pools and what goes wrong are drawn; in each fourth is a second fleet."""
+    return Scenario(seed, hours, drawn(seed, hours, by_weight(seed)), pools=pools(seed), neighbour=seed % 4 == 3)
 
 
 def by_weight(seed: int) -> tuple[str, ...]:
@@ -163,5 +165,7 @@ def written(scenario: Scenario) -> str:
     pools = document.pop("pools")
     if pools != POOLS:
         document["pools"] = list(pools)
+    if not scenario.neighbour:
+        del document["neighbour"]
     document["plan"] = [{name: value for name, value in it.items() if value != ""} for it in document["plan"]]
     return yaml.safe_dump(document, sort_keys=False, width=120)

@@ -68,10 +68,11 @@ class RabbitMQ:
     Args:
         loop: of the world.
         rng: of the world.
+        name: of its cluster.
     """
 
-    def __init__(self, loop: VirtualLoop, rng: random.Random) -> None:
-        self.loop, self.rng = loop, rng
+    def __init__(self, loop: VirtualLoop, rng: random.Random, name: str = "rabbit@model") -> None:
+        self.loop, self.rng, self.name = loop, rng, name
         self.queues: dict[str, Queue] = {}
         self.limits: dict[str, int] = {}
         """Of the quorum queues."""

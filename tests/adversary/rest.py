@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.adversary.api_server import Object, is_ready, leaving
+from tests.adversary.neighbour import is_of_neighbour
 
 KINDS = ("deployments", "statefulsets", "poddisruptionbudgets", "persistentvolumeclaims")
 OF_A_POOL = ("name", "replicas", "ready", "desired", "draining", "backlog", "unacked", "busy", "deferred", "reason")
@@ -19,9 +20,11 @@ LONGEST = 100
 def state(world: Any) -> dict[str, Any]:
     """What two worlds that were asked for the same must have in common at their ends, by where it stands."""
     objects, status = world.server.objects, world.status
-    found = {f"{kind}/{name}": _as_asked(body) for kind in KINDS for name, body in objects[kind].items()}
-    pods = Counter(_owner(it) for it in objects["pods"].values() if is_ready(it) and not leaving(it))
-    others = [_owner(it) for it in objects["pods"].values() if not is_ready(it) or leaving(it)]
+    asked = [(kind, name, it) for kind in KINDS for name, it in objects[kind].items() if not is_of_neighbour(name)]
+    found = {f"{kind}/{name}": _as_asked(body) for kind, name, body in asked}
+    there = [it for name, it in objects["pods"].items() if not is_of_neighbour(name)]
+    pods = Counter(_owner(it) for it in there if is_ready(it) and not leaving(it))
+    others = [_owner(it) for it in there if not is_ready(it) or leaving(it)]
     told = {f"status of {it['name']}": {key: it.get(key) for key in OF_A_POOL} for it in status.get("pools", ())}
     conditions = {it["type"]: (it["status"], it["reason"]) for it in status.get("conditions", ())}
     return {**found, "ready pods": dict(pods), "other pods": others, **told, "conditions": conditions}

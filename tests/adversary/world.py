@@ -28,6 +28,7 @@ from tests.adversary.kubelet import Kubelet
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine, replaced
 from tests.adversary.moments import Moments
+from tests.adversary.neighbour import HOST, Neighbour, is_of_neighbour
 from tests.adversary.plan import CURED_S, Fault, Scenario, length_s
 from tests.adversary.process import PRESENT, Process
 from tests.adversary.rabbitmq import STATISTICS_EVERY_S, RabbitMQ
@@ -57,19 +58,22 @@ class World:
         until: kind of breach at which it ends; `ANY` stands for each of them, None lets it live to its end.
         asked: the resource of a world in which nothing happens, which is over when it must have settled.
         made_of: the pools of the fleet, of `fleet.POOLS`.
+        neighbour: whether there is a second fleet, with a broker of its own.
     """
 
     name = fleet.NAME
     late = fleet.LATE
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a world is made of
         self,
         seed: int,
         plan: Sequence[Fault],
         hours: float,
         until: str | None = None,
         asked: Object | None = None,
+        *,
         made_of: Sequence[str] = fleet.POOLS,
+        neighbour: bool = False,
     ) -> None:
         self.made_of = tuple(made_of)
         self.queues = tuple(queue for pool in made_of for queue in fleet.QUEUES_OF[pool])
@@ -89,6 +93,7 @@ class World:
         self.kubelet = Kubelet(self.loop, self.rng, self.server, self)
         self.drains, self.tenants, self.beat = Drains(self), Tenants(self), Beats(self)
         self.moments = Moments(self)
+        self.neighbour = Neighbour(self) if neighbour else None
         self.usage = Usage(self, there=fleet.measured(seed))
         self.deployments = Deployments(self.loop, self.rng, self.server, self)
         self.stateful_sets = StatefulSets(self.loop, self.rng, self.server, self)
@@ -182,11 +187,20 @@ class World:
     @property
     def sees(self) -> bool:
         """Whether the operator has had a good sight of everything for a while."""
+        wrong = [until for _, until in self.rabbit.helpless] + [self.rabbit.slow_until]
+        return self.serves and max(wrong) < self.loop.now - WELL_FOR_S
+
+    @property
+    def serves(self) -> bool:
+        """Whether the operator's process, its watches and the API server have been well for a while."""
         since, watches = self.loop.now - WELL_FOR_S, self.process.watches
         if watches is None or watches.broken or self.process.began > since or self.process.suspended_until > since:
             return False
-        wrong = [until for _, until in self.rabbit.helpless] + [self.rabbit.slow_until, *watches.stalled.values()]
-        return max([*wrong, self.weather.until], default=0.0) < since
+        return max([*watches.stalled.values(), self.weather.until]) < since
+
+    def broker_of(self, pod: str) -> RabbitMQ:
+        """That a worker is a client of."""
+        return self.neighbour.rabbit if self.neighbour and is_of_neighbour(pod) else self.rabbit
 
     # its life
 
@@ -202,6 +216,8 @@ class World:
             self.over = True
             if self.loop.at >= self.length and self._asked is None:
                 self.invariants.end()
+                if self.neighbour is not None:
+                    self.neighbour.end()
             self._finish()
         if self.loop.at >= self.length and self._asked is None and not self.found:
             calm = World(self.seed, self.plan, 0.0, asked=rest.resource_of(self), made_of=self.made_of)
@@ -257,9 +273,10 @@ class World:
             self.log(f"leader {self._led} begins")
 
     def _instead(self) -> dict[Any, Any]:
-        def connect(*_: Any, **__: Any) -> Any:
+        def connect(url: str, *_: Any, **__: Any) -> Any:
             process = self.process
-            return broker_connection.Client(self.rabbit, lambda: process.dead).connect()
+            rabbit = self.neighbour.rabbit if self.neighbour and HOST in url else self.rabbit
+            return broker_connection.Client(rabbit, lambda: process.dead).connect()
 
         def host(*arguments: Any, **options: Any) -> Any:
             present = PRESENT.get()
@@ -288,6 +305,8 @@ class World:
         self.pools: dict[str, Object] = {it["name"]: it for it in copy.deepcopy(resource["spec"]["pools"])}
         if self._asked is None:
             self._send_tasks()
+        if self.neighbour is not None:
+            self.neighbour.begin()
         for queue in self.queues if self._asked else ():
             self.rabbit.declare(queue)
         self.rabbit.every(STATISTICS_EVERY_S, self.rabbit.collect_statistics)
@@ -394,6 +413,8 @@ def play(scenario: Scenario, until: str | None = None) -> World:
     """One world, from its beginning to its end. Its garbage is collected afterwards: that is quicker."""
     gc.disable()
     try:
-        return World(scenario.seed, scenario.plan, scenario.hours, until, made_of=scenario.pools).play()
+        made_of, neighbour = scenario.pools, scenario.neighbour
+        world = World(scenario.seed, scenario.plan, scenario.hours, until, made_of=made_of, neighbour=neighbour)
+        return world.play()
     finally:
         gc.enable()
