@@ -35,7 +35,7 @@ ODD: tuple[Replies, ...] = (
     lambda question, node: [Reply({node: answer(question)}, 2 * LATE_S), Reply(b"x", content_type=YAML)],
     lambda _question, _node: [Reply(b"x" * LARGE, content_type=YAML)] * 2,
 )
-"""To a question, in the name of one of the fleet's workers or in none; the last is too much for one round."""
+"""To a question, in the name of one of the fleet's workers or in none; of the last, no round has room for both."""
 
 
 class Tenants:
@@ -68,8 +68,6 @@ class Tenants:
         node = there[int(b * len(there))]
         speaker = Speaker(lambda question: ODD[which](question, node))
         rabbit.speakers = (*rabbit.speakers, speaker)
-        if ODD[which] is ODD[-1]:
-            rabbit.helpless.append((rabbit.loop.now, rabbit.loop.now + lasts))
         self._world.log(f"replies of kind {which} by {node}")
         rabbit.loop.call_later(lasts, self._silent, speaker)
 

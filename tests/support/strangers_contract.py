@@ -7,7 +7,9 @@ from typing import Any, Protocol
 import pytest
 from kombu.exceptions import ContentDisallowed
 
+from utilitarian_operator.adapters.broker.bounded import calls
 from utilitarian_operator.adapters.broker.workers import mailbox
+from utilitarian_operator.core.observation.broker_settings import TOO_LARGE
 from utilitarian_operator.errors import BrokerUnreachable
 
 A, B, STRANGER = "celery@a", "celery@b", "celery@stranger"
@@ -176,10 +178,18 @@ class StrangersContract:
         scene.speakers(strange, SLOW)
         scene.wait(lambda: (scene.active(A, B), scene.unreadable()) == (ALONE, frozenset({YAML})))
 
-    def test_one_that_says_too_much_silences_all_of_one_round_and_no_other(self, scene: Scene) -> None:
-        scene.speakers(Speaker(lambda _: [Reply({A: "x" * LARGE})] * 2, A), worker(B, "b"))
+    def test_one_that_says_too_much_is_silent_alone(self, scene: Scene) -> None:
+        scene.speakers(Speaker(lambda _: [Reply({A: "x" * LARGE})] * 2, A), SLOW)
+        scene.wait(lambda: (scene.active(A, B), scene.unreadable()) == (ALONE, frozenset({TOO_LARGE})))
+        scene.wait(lambda: (scene.active(B), scene.unreadable()) == (ALONE, frozenset()))
+
+    def test_more_than_is_read_past_silences_all_of_one_round_and_no_other(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(calls, "MOST_THROWN_AWAY", LARGE)
+        scene.speakers(Speaker(lambda _: [Reply({A: "x" * LARGE})] * 3, A), worker(B, "b"))
         scene.wait(lambda: scene.active(B) == ALONE)
-        with pytest.raises(BrokerUnreachable, match="it says more than 16 MiB"):
+        with pytest.raises(BrokerUnreachable, match="it says more than 9 MiB"):
             scene.active(A, B)
         scene.wait(lambda: scene.active(B) == ALONE)
 

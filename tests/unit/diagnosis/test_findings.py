@@ -19,7 +19,7 @@ from utilitarian_operator.core.diagnosis.findings import (
     SymptomHistory,
     examine,
 )
-from utilitarian_operator.core.observation.broker_settings import BrokerSettings
+from utilitarian_operator.core.observation.broker_settings import TOO_LARGE, BrokerSettings
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import WorkerLoad
@@ -140,6 +140,17 @@ IN_YAML, IN_PICKLE = (
 )
 
 
+ONE_SAYS_TOO_MUCH = BrokerSettings(unreadable=frozenset({TOO_LARGE}))
+
+
+def test_none_is_stuck_by_its_silence_where_an_answer_was_too_large() -> None:
+    heard, silent = snapshot(pod("a"), pod("b")), snapshot(pod("a"), pod("b", None), consumers=2)
+    assert [it.reason for it in after(2 * PATIENCE.mute, heard, silent)] == [STUCK]
+    assert after(2 * PATIENCE.mute, heard, replace(silent, about=ONE_SAYS_TOO_MUCH)) == ()
+    deaf = snapshot(pod("a"), pod("b", DEAF), consumers=1)
+    assert [it.reason for it in after(2 * PATIENCE.mute, replace(deaf, about=ONE_SAYS_TOO_MUCH))] == [STUCK]
+
+
 @pytest.mark.parametrize(
     "asked, look, said",
     [
@@ -151,6 +162,12 @@ IN_YAML, IN_PICKLE = (
             id="pickle",
         ),
         pytest.param(ALONE, of_one_pool(MUTE_POOL, about=IN_YAML), "set task_serializer to json", id="yaml"),
+        pytest.param(
+            ALONE,
+            of_one_pool(MUTE_POOL, about=BrokerSettings(unreadable=frozenset({TOO_LARGE, "application/x-yaml"}))),
+            "an answer was too large to be read",
+            id="too large",
+        ),
         # The pool beside it answers, so that remote control as a whole works.
         pytest.param(FLEET, MUTE_POOL, THREE_CAUSES[0], id="one pool of two"),
     ],

@@ -14,6 +14,7 @@ from kombu.transport import pyamqp
 from utilitarian_operator.adapters.broker.address import Address, addresses
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
 from utilitarian_operator.adapters.broker.bounded.failures import GONE, broker_errors
+from utilitarian_operator.adapters.broker.bounded.messages import only_with_room
 from utilitarian_operator.adapters.broker.bounded.names import found_addresses
 from utilitarian_operator.adapters.broker.bounded.refused import Ours
 from utilitarian_operator.adapters.broker.tls import Tls
@@ -168,6 +169,9 @@ class _Connection(pyamqp.Connection):  # type: ignore[misc]
     """The library's connection, for whatever a program says that is no broker."""
 
     Channel = _Channel
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, frame_handler=only_with_room, **options)
 
     def connect(self, callback: Callable[[], None] | None = None) -> Any:
         """Log in; where that fails no socket is left, whatever it was: the library closes it after an OSError alone."""

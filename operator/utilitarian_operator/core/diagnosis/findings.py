@@ -16,6 +16,7 @@ from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.workers import pool_workers
 from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.observation.broker_settings import TOO_LARGE
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import PodSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
@@ -102,13 +103,23 @@ def examine(
             findings[pool.name], histories[pool.name] = (), _NO_SYMPTOMS
             continue
         shown_now = kept.of(pool.name, _all_symptoms, pool, seen, symptoms.heard, waits, answering)
-        shown = shown_now if snapshot.mute is None else {}
+        shown = _told(shown_now, seen, snapshot)
         symptoms = _followed(seen, symptoms, shown, snapshot, kept.of(pool.name, _heard, seen, symptoms.heard))
         histories[pool.name] = symptoms
         mute = _mute(pool, symptoms, fleet, snapshot)
         found = [*_said(pool, seen, symptoms, shown, snapshot.at, waits), *mute]
         findings[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
     return findings, histories
+
+
+def _told(shown: Mapping[str, _Symptom], seen: PoolSnapshot, snapshot: FleetSnapshot) -> Mapping[str, _Symptom]:
+    """The symptoms that tell of a worker: silence tells nothing where none could be asked, or one said too much."""
+    if snapshot.mute is not None:
+        return {}
+    if TOO_LARGE not in snapshot.about.unreadable:
+        return shown
+    silent = {pod.name for pod in seen.pods if pod.word is None}
+    return {pod: symptom for pod, symptom in shown.items() if pod not in silent}
 
 
 def _followed(

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from utilitarian_operator.api.broker_url import Broker
+from utilitarian_operator.core.observation.broker_settings import TOO_LARGE
 
 SERIALIZERS = {
     "application/x-python-serialize": "pickle",
@@ -17,8 +18,13 @@ def causes(broker: Broker, unreadable: Collection[str]) -> str:
 
     Args:
         broker: of the fleet.
-        unreadable: content types of answers that came and are never decoded.
+        unreadable: content types of answers that came and are never decoded, and `TOO_LARGE`.
     """
+    if TOO_LARGE in unreadable:
+        return (
+            "an answer was too large to be read, as that of a worker which holds ten thousands of tasks with a later "
+            "time; quorum queues with Celery's native delayed delivery keep such tasks in the broker"
+        )
     if unreadable:
         first = min(unreadable)
         return (

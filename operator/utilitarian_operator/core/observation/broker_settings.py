@@ -12,6 +12,9 @@ MOST = 10**14
 DELIVERY_LIMIT = 20
 """Of a quorum queue from RabbitMQ 4.0 on, unless it says otherwise."""
 
+TOO_LARGE = "too large"
+"""Stands among them for an answer for which there was no room: that of a worker which holds very many tasks."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
@@ -37,7 +40,7 @@ class BrokerSettings:
         queues: by name, where the management API is read.
         delayed: tasks that wait in the broker for their time (Celery's native delayed delivery), of all queues of the
             virtual host; None where that is not set up.
-        unreadable: content types in which workers answered that are never decoded.
+        unreadable: content types in which workers answered that are never decoded, and `TOO_LARGE`.
         expiring: what expires in each queue, as the workers' application has it, the shortest first.
     """
 

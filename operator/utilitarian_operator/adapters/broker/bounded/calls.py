@@ -21,6 +21,12 @@ GRACE_S = 1.0
 MOST_BYTES = 16 * 1024 * 1024
 """That are read of a broker in one call, or as one page: that of 10,000 queues has 12 MiB."""
 
+LARGE, RESERVED = 256 * 1024, 4 * 1024 * 1024
+"""Bytes of a message that is kept only if it leaves so much of the call to others: those of many workers are small."""
+
+MOST_THROWN_AWAY = 128 * 1024 * 1024
+"""Bytes of messages without room that are read past in one call."""
+
 MOST_ADDRESSES = 8
 """That are tried behind one name."""
 
@@ -31,6 +37,7 @@ class _Call:
     until: float
     left: int
     reach: Reach
+    thrown_away: int = 0
 
 
 _CALL: ContextVar[_Call | None] = ContextVar("call", default=None)
@@ -75,6 +82,22 @@ def count(read: bytes) -> bytes:
         if call.left < 0:
             raise Ours(f"it says more than {MOST_BYTES // 1024**2} MiB")
     return read
+
+
+def has_room(size: int) -> bool:
+    """Whether this thread's call may keep a message of so many bytes."""
+    call = _CALL.get()
+    return call is None or size < LARGE or size <= call.left - RESERVED
+
+
+def throw_away(size: int) -> None:
+    """What was counted is not kept; raises Ours when that is too much."""
+    call = _CALL.get()
+    if call is not None:
+        call.left += size
+        call.thrown_away += size
+        if call.thrown_away > MOST_THROWN_AWAY:
+            raise Ours(f"it says more than {MOST_THROWN_AWAY // 1024**2} MiB")
 
 
 async def in_thread(

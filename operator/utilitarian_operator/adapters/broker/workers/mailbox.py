@@ -13,6 +13,7 @@ from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
 from utilitarian_operator.adapters.broker.workers.replies import MOST_WORKERS, answers, is_node
+from utilitarian_operator.core.observation.broker_settings import TOO_LARGE
 
 ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""
@@ -38,7 +39,8 @@ class Replies:
         self._unheard, self._to_all = set(asked), not asked
         self.bodies: list[Any] = []
         self.strange: list[str] = []
-        """The content types of replies that may not be decoded: who sent them is not known, and is waited for."""
+        """The content types of replies that may not be decoded, and `TOO_LARGE`: who sent them is not known, and is
+        waited for."""
 
     @property
     def complete(self) -> bool:
@@ -47,7 +49,11 @@ class Replies:
 
     def take(self, body: Any, headers: Mapping[str, Any]) -> None:
         """A reply that could be decoded."""
-        if headers.get("ticket") == self._ticket:
+        if headers.get("ticket") != self._ticket:
+            return
+        if body in (b"", ""):  # no answer is empty
+            self.strange.append(TOO_LARGE)
+        else:
             self.bodies.append(body)
             self._unheard.difference_update(body if isinstance(body, dict) else ())
             if self._callback is not None:

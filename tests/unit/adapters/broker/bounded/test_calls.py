@@ -13,7 +13,7 @@ from greenlet import getcurrent, greenlet  # type: ignore[import-untyped] # it h
 
 from tests.support.ports import LOOPBACK
 from utilitarian_operator.adapters.broker.bounded import calls
-from utilitarian_operator.adapters.broker.bounded.calls import bounded, count, in_thread
+from utilitarian_operator.adapters.broker.bounded.calls import bounded, count, has_room, in_thread, throw_away
 from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
@@ -64,6 +64,21 @@ def test_one_that_says_too_much_is_left(monkeypatch: pytest.MonkeyPatch) -> None
         assert count(b"12345") == b"12345"
         with pytest.raises(OSError, match="says more than"):
             count(b"123456")
+
+
+def test_a_message_is_kept_that_leaves_room_for_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MOST_BYTES": 100, "RESERVED": 40, "LARGE": 10, "MOST_THROWN_AWAY": 150}.items():
+        monkeypatch.setattr(calls, name, value)
+    assert has_room(10**18), "no call, no bound"
+    with bounded(60):
+        assert [has_room(size) for size in (9, 60, 61, 10**18)] == [True, True, False, False]
+        count(b"x" * 95)
+        assert [has_room(size) for size in (9, 10)] == [True, False]
+        throw_away(90)
+        assert has_room(55), "what was thrown away takes none"
+        throw_away(60)
+        with pytest.raises(OSError, match="says more than"):
+            throw_away(1)
 
 
 def test_metadata_services_are_not_spoken_to() -> None:

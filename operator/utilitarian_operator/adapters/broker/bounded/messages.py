@@ -1,0 +1,43 @@
+"""Messages for which a call has no room: they are read past and thrown away, and what comes after them is heard.
+
+A worker that holds ten thousands of tasks with a later time says more of them than is read in a call. Its answer is
+silence then; that of the others must not be.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from amqp.method_framing import frame_handler
+
+from utilitarian_operator.adapters.broker.bounded import calls as bounds
+
+HEADER, BODY = 2, 3
+"""Kinds of frames of AMQP 0-9-1: what a message is and how long, and a part of it."""
+
+_LENGTH = struct.Struct(">HxxQ")
+"""How a header begins: the class, and the length of the body."""
+
+Frame = tuple[int, int, Any]
+
+
+def only_with_room(connection: Any, callback: Callable[..., Any]) -> Callable[[Frame], Any]:
+    """The library's reading of frames, by which a message that is too large arrives with its headers and no body."""
+    handle, left = frame_handler(connection, callback), dict[int, int]()
+
+    def on_frame(frame: Frame) -> Any:
+        kind, channel, payload = frame
+        if kind == BODY and channel in left:
+            bounds.throw_away(len(payload))
+            left[channel] -= len(payload)
+            if left[channel] > 0:
+                return False
+            return bool(left.pop(channel) <= 0)
+        if kind == HEADER:
+            _, length = _LENGTH.unpack_from(payload)
+            if not bounds.has_room(length):
+                left[channel] = length
+                return handle((kind, channel, payload[:4] + bytes(8) + payload[12:]))
+        return handle(frame)
+
+    return on_frame

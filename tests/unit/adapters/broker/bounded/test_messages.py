@@ -1,0 +1,76 @@
+"""A message for which there is no room arrives with its headers alone, however its frames come; others arrive whole."""
+
+import struct
+from typing import Any
+
+import pytest
+from amqp import spec
+from amqp.exceptions import UnexpectedFrame
+from amqp.serialization import dumps
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utilitarian_operator.adapters.broker.bounded import calls
+from utilitarian_operator.adapters.broker.bounded.calls import bounded
+from utilitarian_operator.adapters.broker.bounded.messages import BODY, HEADER, Frame, only_with_room
+
+METHOD, FRAME = 1, 7
+"""Kinds of frames; and bytes of a body in one, a few so that a body has some."""
+
+SMALLEST, ROOM = 20, 30
+
+
+class Counting:
+    """Where the library counts frames."""
+
+    bytes_recv = 0
+
+
+def frames(channel: int, body: bytes, ticket: str) -> list[Frame]:
+    """A message as a broker sends it."""
+    deliver = struct.pack(">HH", *spec.Basic.Deliver) + dumps("sLbss", ["1", 1, False, "", "r"])
+    kinds = struct.pack(">H", 0b111 << 13) + dumps("ssF", ["application/json", "utf-8", {"ticket": ticket}])
+    header = struct.pack(">HHQ", 60, 0, len(body)) + kinds
+    parts = [(BODY, channel, body[at : at + FRAME]) for at in range(0, len(body), FRAME)]
+    return [(METHOD, channel, deliver), (HEADER, channel, header), *parts]
+
+
+class Reader:
+    """What a connection makes of frames."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, bytes, str]] = []
+        self.read = only_with_room(Counting(), self._came)
+
+    def _came(self, channel: int, _name: Any, _arguments: bytes, message: Any) -> None:
+        self.heard.append((channel, bytes(message.body or b""), message.properties["application_headers"]["ticket"]))
+
+
+@given(st.lists(st.tuples(st.integers(1, 2), st.integers(0, 60)), max_size=8), st.randoms())
+def test_each_message_arrives_once_and_one_without_room_without_its_body(
+    sizes: list[tuple[int, int]], chance: Any
+) -> None:
+    """Messages of two channels, whose frames come in between each other."""
+    queues: dict[int, list[Frame]] = {1: [], 2: []}
+    for number, (channel, size) in enumerate(sizes):
+        queues[channel] += frames(channel, b"x" * size, str(number))
+    reader = Reader()
+    with pytest.MonkeyPatch.context() as patch, bounded(60):
+        patch.setattr(calls, "LARGE", SMALLEST)
+        patch.setattr(calls, "RESERVED", calls.MOST_BYTES - ROOM)
+        while any(queues.values()):
+            frame = queues[chance.choice([it for it, left in queues.items() if left])].pop(0)
+            calls.count(frame[2] if frame[0] == BODY else b"")
+            reader.read(frame)
+    for channel in (1, 2):
+        sent = [(str(number), size) for number, (its, size) in enumerate(sizes) if its == channel]
+        came = [(ticket, body) for its, body, ticket in reader.heard if its == channel]
+        assert [ticket for ticket, _ in came] == [ticket for ticket, _ in sent]
+        for (_, size), (_, body) in zip(sent, came, strict=True):
+            assert body == b"x" * size or (body == b"" and size >= SMALLEST)
+            assert body == b"" or size <= ROOM
+
+
+def test_a_body_of_no_message_is_no_amqp() -> None:
+    with bounded(60), pytest.raises(UnexpectedFrame):
+        Reader().read((BODY, 1, b"x"))
