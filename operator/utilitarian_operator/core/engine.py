@@ -294,7 +294,7 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime, k
             *advice(owner, fleet, seen.live, seen.rivals, state.applied),
             *said_of_contents(running, fleet, seen, state.made),
         )
-        write = _write(fleet_status(changed(look, newest=changed(about, advice=beside))), seen, state, now)
+        write = _write(fleet_status(changed(look, newest=changed(about, advice=beside)), bare), seen, state, now)
     plan = changed(plan, figures=report.figures, events=report.events, status=write)
     return changed(plan, conditions=tuple(bare["conditions"])), report.state
 

@@ -48,9 +48,8 @@ def worth_writing(
         previous = written.wanted
     if wanted == previous or _at_rest(wanted) == _at_rest(previous):
         return False
-    if _without_figures(wanted) != _without_figures(previous):
-        return True
-    return written is None or not timedelta() <= now - written.at < REFRESH
+    lately = written is not None and timedelta() <= now - written.at < REFRESH
+    return not lately or _without_figures(wanted) != _without_figures(previous)
 
 
 def only_figures_moved(

@@ -37,9 +37,14 @@ MOST_LAST_MESSAGES = 100
 """Of a fleet, at about 100 bytes each: those of the queues to which nothing has come for longest."""
 
 
-def fleet_status(look: Reported) -> Status:
-    """The status of a fleet that runs."""
-    status, snapshot, memories = bare_status(look), look.snapshot, look.memories
+def fleet_status(look: Reported, bare: Status | None = None) -> Status:
+    """The status of a fleet that runs.
+
+    Args:
+        look: what was seen and decided.
+        bare: its `bare_status`, where that is known.
+    """
+    status, snapshot, memories = bare or bare_status(look), look.snapshot, look.memories
     backlog = known(add(snapshot.pools[pool.name].ready for pool in look.fleet.pools))
     pools = zip(look.fleet.pools, status["pools"], strict=True)
     advised = [*look.newest.advice, *advice(look.fleet, snapshot, memories)][:MOST]
@@ -47,8 +52,8 @@ def fleet_status(look: Reported) -> Status:
         **status,
         **({} if backlog is None else {"backlog": backlog}),
         "pools": [
-            bare | _figures(bare["memory"], snapshot.pools[pool.name], look.decisions[pool.name], memories[pool.name])
-            for pool, bare in pools
+            part | _figures(part["memory"], snapshot.pools[pool.name], look.decisions[pool.name], memories[pool.name])
+            for pool, part in pools
         ],
         **({"advice": advised} if advised else {}),
     }

@@ -6,6 +6,7 @@ has nothing to keep there.
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
@@ -44,7 +45,7 @@ class RivalsReader:
 
     def __init__(self, cluster: Cluster, monotonic: Callable[[], float]) -> None:
         self._cluster, self._monotonic = cluster, monotonic
-        self._readings: dict[str, _Reading] = {}
+        self._readings: dict[str, _Reading] = defaultdict(_Reading)
 
     def newest(self, namespace: str, *, wanted: bool = True) -> Rivals:
         """What was read last; empty at first, and where it may not be read.
@@ -53,7 +54,7 @@ class RivalsReader:
             namespace: of a fleet.
             wanted: whether it is to be read again when it is time for it.
         """
-        reading = self._readings.setdefault(namespace, _Reading())
+        reading = self._readings[namespace]
         reading.wanted = reading.wanted or wanted
         is_time = reading.wanted and self._monotonic() >= reading.due
         if is_time and (reading.task is None or reading.task.done()):
