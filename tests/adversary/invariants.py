@@ -126,6 +126,18 @@ class Invariants:
         fresh = world.unseen or world.loop.now - max(world.edited_at, world.by_hand_at) < OBEYS_IN_S
         if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
             self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
+        pool = asked_for(world.spec, name.removeprefix(f"{world.name}-"))
+        if pool is not None and not fresh:
+            self._within_its_bounds(name, before, after, pool["scaling"])
+
+    def _within_its_bounds(self, name: str, before: int, after: int, scaling: Object) -> None:
+        """Workers that are on their way out come on top of a pool's maximum."""
+        pods = [it for it in self._world.server.objects["pods"].values() if controller(it)[1] == name]
+        leave = sum(DRAINING in (it["metadata"].get("annotations") or {}) and not leaving(it) for it in pods)
+        if after > before and after - leave > scaling["max"]:
+            self.breach("above-max", f"{name} {before} to {after}, of which {leave} leave; {scaling}", name)
+        if after < before and after < scaling.get("min", 0):
+            self.breach("below-min", f"{name} {before} to {after}; {scaling}", name)
 
     def _allowed(self, method: str, place: str) -> None:
         """What the mode forbids, once the operator was shown it."""
