@@ -56,9 +56,10 @@ class Lease:
         holder: who wants it, unlike all others.
         terms: how long it lasts.
         seconds: of a clock that never goes back nor stands still.
+        was_held: whether there was a holder, as far as is known from elsewhere: if it is not there, it was deleted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - which Lease, whose, and what tells of it
         self,
         cluster: Cluster,
         namespace: str,
@@ -66,14 +67,15 @@ class Lease:
         holder: str,
         terms: Terms,
         seconds: Callable[[], float] = boot_seconds,
+        was_held: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._cluster, self._terms, self._seconds = cluster, terms, seconds
+        self._cluster, self._terms, self._seconds, self._was_held = cluster, terms, seconds, was_held
         self._namespace, self._name, self._holder = namespace, name, holder
         self._one = asyncio.Lock()  # a request that is on its way is waited for: its answer has the Lease's version
         self._live: Object | None = None
         self._until = float("-inf")
         self._seen: tuple[str, float] = ("", 0.0)
-        self._theirs_s = LONGEST_S
+        self._theirs_s = terms.duration_s
         self._transitions: object = None
         self._written: deque[object] = deque(maxlen=MOST_WRITTEN)
         self.taken = 0
@@ -147,7 +149,7 @@ class Lease:
                 live = await self._cluster.read("Lease", self._namespace, self._name)
             except Gone:
                 # Who deletes it doesn't stop its holder, which may have renewed it just before.
-                if self.another is None or self._silent(_DELETED):
+                if not self._may_be_held() or self._silent(_DELETED):
                     self._holds(await self._cluster.create(self._manifest()), begun)
                 return
         holder = _spec_of(live).get("holderIdentity") or ""
@@ -158,6 +160,10 @@ class Lease:
         self._theirs_s = _duration_s(live)
         if self._silent(live["metadata"]["resourceVersion"]):
             self._holds(await self._cluster.patch(live, _at(live, self._spec(live))), begun)
+
+    def _may_be_held(self) -> bool:
+        """Whether another one may hold a Lease that is not there: it was seen to, or this one has yet to see any."""
+        return self.another is not None or (self.taken == 0 and self._was_held())
 
     def _silent(self, version: str) -> bool:
         """Whether another holder, of which this version was seen, has been silent for as long as it holds the Lease."""

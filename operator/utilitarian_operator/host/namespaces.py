@@ -58,6 +58,9 @@ class Namespaces:
         self._cluster, self._operator, self._report, self._seconds = cluster, operator, report, seconds
         self._handed_over_s = handed_over_s
         self._known: dict[str, _Namespace] = {}
+        self.worked_on: Callable[[str], bool] = lambda _: False
+        """Whether an operator has worked on the fleets of a namespace, by what is seen of them: where its Lease is not
+        there, it was deleted then, and its holder may work still."""
 
     @property
     def left_alone(self) -> Mapping[str, str]:
@@ -128,7 +131,8 @@ class Namespaces:
 
     def _one(self, namespace: str) -> _Namespace:
         if namespace not in self._known:
-            lease = Lease(self._cluster, namespace, FLEETS_LEASE, self._operator, TERMS, self._seconds)
+            what = (self._cluster, namespace, FLEETS_LEASE, self._operator, TERMS, self._seconds)
+            lease = Lease(*what, was_held=lambda: self.worked_on(namespace))
             self._known[namespace] = _Namespace(lease)
         return self._known[namespace]
 

@@ -45,7 +45,7 @@ from utilitarian_operator.host.serving.http import MOST_SCRAPES, MetricsPage, he
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.watched.chosen import NAMESPACES, Chosen
 from utilitarian_operator.host.watched.listing import Listing
-from utilitarian_operator.host.watched.ours import held, leave, look_if_ours, wanted
+from utilitarian_operator.host.watched.ours import held, leave, look_if_ours, wanted, worked_on
 from utilitarian_operator.host.watched.unworked import Unworked
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
@@ -214,6 +214,7 @@ def _looks(listing: Listing, reconciler: Reconciler, fences: Fences | None) -> C
     """A look at a fleet, as the queue asks for it."""
     if fences is None:
         return listing.seen(reconciler.reconcile, reconciler.leave)
+    fences.namespaces.worked_on = partial(worked_on, listing.store)
     ours = partial(look_if_ours, fences, reconciler, newly_chosen=listing.newly_chosen)
     return listing.seen(ours, partial(leave, fences, listing.store, reconciler))
 

@@ -1,6 +1,7 @@
 """A Lease and its fences on a cluster in memory: late answers, clocks that jump, and others who take it."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.support.examples import examples
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
-from utilitarian_operator.errors import ClusterError, LeadershipLost, LeaseUnsure
+from utilitarian_operator.errors import ClusterError, Gone, LeadershipLost, LeaseUnsure
 from utilitarian_operator.host.leadership import TERMS, Leadership
 from utilitarian_operator.host.lease import LONGEST_NAME, LONGEST_S, Lease, Terms
 
@@ -289,6 +290,40 @@ def test_two_that_know_of_each_other_never_hold_it_at_once_although_it_is_delete
                 await other.attempt()
             if what == "delete" and both[who].left_s > 0 and other.another:
                 await cluster.delete(await cluster.read("Lease", NAMESPACE, NAME))
+
+    asyncio.run(play())
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1), st.floats(0.0, 8.0), st.sampled_from(["attempt", "delete", "anew"]))))
+def test_one_that_has_seen_no_holder_waits_where_it_is_known_that_there_was_one(
+    steps: list[tuple[int, float, str]],
+) -> None:
+    """A process that began after the Lease had been deleted made a new one at once: two held it."""
+    machine = Machine()
+    cluster = cluster_of(machine)
+
+    def made(name: str) -> Lease:
+        return Lease(cluster, NAMESPACE, NAME, name, TERMS, machine.seconds, lambda: first.taken > 0)
+
+    first = lease(cluster, machine, "one")
+
+    async def play() -> None:
+        both = [first, made("two")]
+        await first.attempt()
+        for who, pause_s, what in steps:
+            machine.now += pause_s
+            if what == "anew" and who:
+                both[1] = made("two") if both[1].left_s <= 0 else both[1]
+            await both[who].attempt()
+            assert sum(it.left_s > 0 for it in both) <= 1
+            for it in both * 2:  # each sees what the other one made
+                if it.left_s <= 0:
+                    await it.attempt()
+            assert sum(it.left_s > 0 for it in both) <= 1
+            if what == "delete":
+                with suppress(Gone):
+                    await cluster.delete(await cluster.read("Lease", NAMESPACE, NAME))
 
     asyncio.run(play())
 

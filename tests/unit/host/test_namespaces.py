@@ -28,6 +28,22 @@ async def test_the_next_replica_of_the_same_operator_goes_on_at_once() -> None:
     assert await namespaces(cluster, machine, "first/uo").ours("metering")
 
 
+async def test_where_fleets_were_worked_on_a_lease_that_was_deleted_is_waited_for() -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    first, second = namespaces(cluster, machine, "first/uo"), namespaces(cluster, machine, "second/uo")
+    first.worked_on = second.worked_on = "metering".__eq__
+    assert await second.ours("new"), "nobody has worked there"
+    assert not await first.ours("metering")
+    for _ in range(int(TERMS.duration_s / LOOKED_AT_EACH_S)):
+        assert not await first.ours("metering")
+        machine.now += LOOKED_AT_EACH_S
+    assert await first.ours("metering")
+    await cluster.delete(await cluster.read("Lease", "metering", FLEETS_LEASE))
+    assert not await second.ours("metering")
+    assert first.check("metering") > 0
+
+
 async def test_a_first_look_waits_for_the_attempt_that_is_on_its_way() -> None:
     """A leader renews all that it finds as it begins: a look that did not wait would do nothing until the next tick."""
     asked, answers = asyncio.Event(), asyncio.Event()

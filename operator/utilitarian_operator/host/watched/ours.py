@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from utilitarian_operator.adapters.cluster.cache import Key, Store
+from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.errors import ClusterError
 from utilitarian_operator.host.fences import Fences
 from utilitarian_operator.host.settings import Settings
@@ -59,3 +59,8 @@ async def leave(fences: Fences, store: Store, reconciler: Reconciler, key: Key) 
 def held(settings: Settings, store: Store) -> set[str]:
     """The namespaces that are watched by name, and those that have fleets, also where these are left alone."""
     return {*settings.namespaces, *store.room.aside, *(key.namespace for key in store.fleets())}
+
+
+def worked_on(store: Store, namespace: str) -> bool:
+    """Whether an operator has looked at a fleet of a namespace and written so."""
+    return any((it.get("status") or {}).get("conditions") for it in store.objects_in(FLEETS, {namespace}))

@@ -27,7 +27,7 @@ from utilitarian_operator.host.namespaces import LOOKED_AT_EACH_S, TERMS
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.watched.chosen import Chosen
 from utilitarian_operator.host.watched.listing import Listing
-from utilitarian_operator.host.watched.ours import held, leave, look_if_ours, wanted
+from utilitarian_operator.host.watched.ours import held, leave, look_if_ours, wanted, worked_on
 
 KEY = Key("ns", "fleet")
 
@@ -69,6 +69,14 @@ async def test_a_fleet_that_goes_while_its_lease_can_not_be_had_is_forgotten_all
     for key in wanted(store, reconciler):
         assert await look_if_ours(fences, reconciler, key)
     assert wanted(store, reconciler) == []
+
+
+def test_a_namespace_was_worked_on_where_a_fleet_has_its_conditions() -> None:
+    store, new = Store(), resources.resource() | {"metadata": {"namespace": "new", "name": "f", "resourceVersion": "1"}}
+    store.see(FLEETS, new)
+    metadata = {"namespace": "old", "name": "f", "resourceVersion": "2"}
+    store.see(FLEETS, new | {"metadata": metadata, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    assert [worked_on(store, it) for it in ("new", "old", "none")] == [False, True, False]
 
 
 def test_the_lease_of_a_namespace_that_is_left_alone_is_held_too() -> None:
