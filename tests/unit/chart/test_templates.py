@@ -283,6 +283,8 @@ def test_the_webhook_is_asked_of_the_watched_namespaces_alone() -> None:
             ],
         ),
         ("a in ()", [("a", "In", [""])]),
+        (" a in (b) , c notin (d) ,e ", [("a", "In", ["b"]), ("c", "NotIn", ["d"]), ("e", "Exists", None)]),
+        ("a in (b) ", [("a", "In", ["b"])]),
     ],
 )
 def test_the_webhook_is_asked_of_the_namespaces_that_labels_choose_alone(selector: str, asked: list[Any]) -> None:
