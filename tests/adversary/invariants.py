@@ -178,10 +178,13 @@ class Invariants:
         """A status is about to be written."""
         if (length := len(repr(status))) > LARGEST_STATUS:
             self.breach("status-size", f"{length} characters", "size")
-        for said in _texts(status):
-            self._readable(said)
-            if FOUGHT in said or (SILENT_NODE.search(said) and self._nodes_answer):
-                self.breach("false-alarm", said, said[:20])
+        texts = _texts(status)
+        together = "\n".join(texts)  # in nearly all of them nothing is found: they are not gone through one by one
+        if NO_WORDS.search(together) or FOUGHT in together or SILENT_NODE.search(together):
+            for said in texts:
+                self._readable(said)
+                if FOUGHT in said or (SILENT_NODE.search(said) and self._nodes_answer):
+                    self.breach("false-alarm", said, said[:20])
         for pool in status.get("pools") or []:
             memory = pool.get("memory") or {}
             for path, value in _leaves(memory):

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from utilitarian_operator.adapters.cluster import kept as keeping
-from utilitarian_operator.adapters.cluster.kept import kept, metadata_of_a_fleet
+from utilitarian_operator.adapters.cluster.kept import cut, fitting, is_too_large, metadata_of_a_fleet
 from utilitarian_operator.adapters.cluster.room import Everywhere, Room, Selection
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.api.validation.size import TOO_LARGE, weight
+from utilitarian_operator.api.validation.size import weight
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
 from utilitarian_operator.core.objects.shared_parts import sharing
 
@@ -108,7 +108,7 @@ class Store:
         """
         key, place = fleet_of(kind, body), where(kind, body)
         known = self._known(place)
-        body = body if body is known else kept(kind, body, known)
+        body, bytes_ = self._kept_of(place, body, known)
         if place[1] in self.room.aside or not self.chosen.takes(kind, body, deleted=deleted):
             return None
         if deleted:
@@ -119,22 +119,29 @@ class Store:
                 self._departed[key].append(body)
         elif not self.has_gone(kind, body) and (known is None or version(body) >= version(known)):
             self._count_change(kind, known, body)
-            self._take(place, key, body)
+            self._take(place, key, body, bytes_)
         return key
 
-    def as_kept(self, kind: str, body: Object) -> Object:
-        """An object of a list as it is kept: the one that is known where it is told again."""
+    def as_kept(self, kind: str, body: Object) -> tuple[Object, int]:
+        """An object of a list as it is kept, and what it takes: the one that is known where it is told again."""
         place = where(kind, body)
         known = self._known(place)
         if known is None or version(known) != version(body) or place[2] in self._answers[kind, self._whose[place]]:
-            return kept(kind, body)
-        return known
+            return fitting(kind, cut(kind, body))
+        return known, self._weight_of(place, known)
+
+    def _kept_of(self, place: Where, body: Object, known: Object | None) -> tuple[Object, int]:
+        """The same of any object; what is told again, as each write is, is compared and not weighed."""
+        there = body if body is known else cut(place[0], body)
+        if known is not None and there == known:
+            return known, self._weight_of(place, known)
+        return fitting(place[0], there)
 
     def _count_change(self, kind: str, known: Object | None, body: Object) -> None:
         if kind == FLEETS and (known is None or _life(known) != _life(body)):
             self.fleets_changed += 1
 
-    def _take(self, place: Where, key: Key | None, body: Object) -> None:
+    def _take(self, place: Where, key: Key | None, body: Object, bytes_: int) -> None:
         if self._whose.get(place) != key:  # its label names another fleet than before
             self._drop(place)
         if key is None:
@@ -146,9 +153,9 @@ class Store:
         self.changes[kind] += 1
         self._answers[kind, key].discard(name)
         self._whose[place] = key
-        self._weigh(place, there[name])
+        self._weigh(place, there[name], bytes_)
 
-    def _weigh(self, place: Where, body: Object) -> None:
+    def _weigh(self, place: Where, body: Object, bytes_: int) -> None:
         """Count what an object takes; the namespace that takes most gives way, or one where a child is too large."""
         kind, namespace, _ = place
         if self._weighed.get(place) is body:
@@ -158,7 +165,7 @@ class Store:
         if why:
             self.lay_aside(namespace, why)
             return
-        heaviest = self.room.take(namespace, place, weight(body))
+        heaviest = self.room.take(namespace, place, bytes_)
         if heaviest is not None:
             self.lay_aside(heaviest, self.room.aside[heaviest])
 
@@ -166,7 +173,7 @@ class Store:
         self.room.give_back(place[1], place)
         self._weighed.pop(place, None)
 
-    def weight_of(self, place: Where, body: Object) -> int:
+    def _weight_of(self, place: Where, body: Object) -> int:
         """How much memory an object takes; of one that is known it is not found out again."""
         known = self.room.weight_of(place[1], place) if self._weighed.get(place) is body else None
         return weight(body) if known is None else known
@@ -233,10 +240,10 @@ class Store:
             self.doubted()
         if name in known and version(body) > version(known[name]):
             self._count_change(kind, known[name], body)
-            known[name] = body = kept(kind, body)
+            known[name], bytes_ = fitting(kind, cut(kind, body))
             self.changes[kind] += 1
             self._answers[kind, key].add(name)
-            self._weigh(where(kind, body), body)
+            self._weigh(where(kind, body), known[name], bytes_)
 
     def knows(self, kind: str, body: Object) -> bool:
         """Whether what a watch shows is nothing new: an echo of a write whose answer was taken for seen, or older.
@@ -360,11 +367,6 @@ def fleet_of(kind: str, body: Object) -> Key | None:
         return Key(metadata["namespace"], metadata["name"])
     instance = (metadata.get("labels") or {}).get(INSTANCE_LABEL)
     return Key(metadata["namespace"], instance) if instance else None
-
-
-def is_too_large(kind: str, body: Object) -> str:
-    """Why nothing can be decided where an object is; empty where it is not too large, or a fleet, which says it."""
-    return "" if kind == FLEETS else str(body.get(TOO_LARGE, ""))
 
 
 def _is_small(pod: Object) -> bool:

@@ -7,7 +7,7 @@ that is up to twenty times as much. The operator's memory is that of all namespa
 from typing import Any
 
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.api.validation.size import TOO_LARGE, too_large, weight
+from utilitarian_operator.api.validation.size import MOST_OF_A_SPEC, TOO_LARGE, too_large, weight
 from utilitarian_operator.core.draining.eviction_guard import GUARD
 from utilitarian_operator.core.labels import DELETION_COST, INSTANCE_LABEL
 
@@ -30,54 +30,69 @@ _OURS = ("utilitarian.io/", DELETION_COST, *GUARD)
 _AT_LEAST = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp")
 
 
-def kept(kind: str, body: Object, known: Object | None = None) -> Object:
+def kept(kind: str, body: Object) -> Object:
     """An object without what is never read; of one that is too large little more than its name, and why.
 
     Args:
         kind: its plural.
         body: as the API server sent it, or as it is kept.
-        known: the same object as it is kept already, if it is: what is told again, as each write is, is not weighed.
     """
+    return fitting(kind, cut(kind, body))[0]
+
+
+def cut(kind: str, body: Object) -> Object:
+    """An object without what is never read, however large."""
     if TOO_LARGE in body:
         return body
     if kind == FLEETS:
-        return _fleet(body, known)
-    cut = _pod(body) if kind == PODS else _with(body, metadata=_only(body["metadata"], _OF_A_CHILDS_METADATA))
-    if known is not None and cut == known:
-        return known
-    if weight(cut) <= MOST_OF_AN_OBJECT:
-        return cut
+        return _with(body, metadata=metadata_of_a_fleet(body["metadata"]))
+    return _pod(body) if kind == PODS else _with(body, metadata=_only(body["metadata"], _OF_A_CHILDS_METADATA))
+
+
+def fitting(kind: str, body: Object) -> tuple[Object, int]:
+    """What is kept of an object that was cut, and how much memory it takes: it is weighed once, as a whole."""
+    bytes_ = weight(body)
+    most = MOST_OF_A_SPEC if kind == FLEETS else MOST_OF_AN_OBJECT
+    if bytes_ <= most or TOO_LARGE in body:
+        return body, bytes_
+    small = _small_fleet(body) if kind == FLEETS else _small(kind, body)
+    return small, weight(small)
+
+
+def is_too_large(kind: str, body: Object) -> str:
+    """Why nothing can be decided where an object is; empty where it is not too large, or a fleet, which says it."""
+    return "" if kind == FLEETS else str(body.get(TOO_LARGE, ""))
+
+
+def _small(kind: str, body: Object) -> Object:
     why = f"{kind} {body['metadata']['name']} takes more than {MOST_OF_AN_OBJECT // 2**20} MiB of memory"
     return {"metadata": _least(body["metadata"]), TOO_LARGE: why}
 
 
-def _fleet(body: Object, known: Object | None) -> Object:
+def _small_fleet(body: Object) -> Object:
     """A resource; its spec is left out where it is too large: then the one before goes on, and its status says why."""
-    cut, spec = _with(body, metadata=metadata_of_a_fleet(body["metadata"])), body.get("spec")
-    if known is not None and cut == known:
-        return known
     if weight(body.get("status")) > MOST_OF_AN_OBJECT:
-        cut = _with(cut, status={})
-    problem = None if known is not None and spec == known.get("spec") else too_large(spec)
-    return cut if problem is None else {**cut, "spec": {}, TOO_LARGE: list(problem)}
+        body = _with(body, status={})
+    problem = too_large(body.get("spec"))
+    return body if problem is None else {**body, "spec": {}, TOO_LARGE: list(problem)}
 
 
 def metadata_of_a_fleet(metadata: Object) -> Object:
     """A resource's metadata as it is kept."""
-    cut = _with_our_annotations(metadata)
-    return cut if weight(cut) <= MOST_OF_AN_OBJECT else _least(metadata)
+    ours = _with_our_annotations(metadata)
+    return ours if weight(ours) <= MOST_OF_AN_OBJECT else _least(metadata)
 
 
 def _pod(body: Object) -> Object:
-    cut = _with(body, metadata=_with_our_annotations(body["metadata"], "ownerReferences"))
-    return _with(cut, spec=_only(body["spec"], _OF_A_PODS_SPEC)) if "spec" in body else cut
+    pod = _with(body, metadata=_with_our_annotations(body["metadata"], "ownerReferences"))
+    return _with(pod, spec=_only(body["spec"], _OF_A_PODS_SPEC)) if "spec" in body else pod
 
 
 def _with_our_annotations(metadata: Object, *more: str) -> Object:
-    cut = _only(metadata, {*_OF_THE_METADATA, "annotations", *more})
+    read = _only(metadata, {*_OF_THE_METADATA, "annotations", *more})
     there = metadata.get("annotations") or {}
     ours = {name: it for name, it in there.items() if name.startswith(_OURS)}
-    return cut if len(ours) == len(there) else _with(cut, annotations=ours)
+    return read if len(ours) == len(there) else _with(read, annotations=ours)
 
 
 def _least(metadata: Object) -> Object:

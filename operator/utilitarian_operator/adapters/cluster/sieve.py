@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
-from utilitarian_operator.adapters.cluster.cache import Store, is_too_large, where
+from utilitarian_operator.adapters.cluster.cache import Store, where
+from utilitarian_operator.adapters.cluster.kept import is_too_large
 from utilitarian_operator.adapters.cluster.room import Room
 from utilitarian_operator.adapters.cluster.seam import Each
 from utilitarian_operator.api.objects import Object
@@ -41,11 +42,11 @@ class Sieve:
         namespace = place[1]
         if namespace in self.room.aside or not self._store.chosen.takes(kind, body):
             return
-        body = self._store.as_kept(kind, body)
+        body, bytes_ = self._store.as_kept(kind, body)
         self._found[namespace][kind].append(body)
         why = is_too_large(kind, body)
         if why:
             self.room.lay_aside(namespace, why)
-        self.room.take(namespace, place, self._store.weight_of(place, body))
+        self.room.take(namespace, place, bytes_)
         for aside in self.room.aside.keys() & self._found.keys():
             self.drop(aside)

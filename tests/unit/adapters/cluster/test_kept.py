@@ -7,14 +7,15 @@ from typing import Any, TypeVar
 
 import pytest
 
-from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, Key, Store
 from utilitarian_operator.adapters.cluster.kept import kept
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.size import TOO_LARGE, weight
 from utilitarian_operator.core.spec.acceptance import Acceptance
 
 NAME = {"name": "a", "namespace": "ns", "uid": "u", "resourceVersion": "7", "generation": 2}
-LABELS = {"app.kubernetes.io/instance": "fleet", "utilitarian.io/pool": "p"}
+FLEET = Key("ns", "a")
+LABELS = {"app.kubernetes.io/instance": "a", "utilitarian.io/pool": "p"}
 T = TypeVar("T")
 MUCH = [{}] * 100_000
 
@@ -63,7 +64,7 @@ def test_nothing_is_kept_that_is_never_read(kind: str, whole: Object, expected: 
 def test_of_one_that_is_too_large_its_name_is_kept_and_why(kind: str, part: str) -> None:
     labels = {**LABELS, **{f"l{number}": "x" * 63 for number in range(60_000)}}
     cut = kept(kind, body({"labels": labels}) if part == "labels" else body(status={"conditions": MUCH}))
-    expected = {**NAME, "labels": {"app.kubernetes.io/instance": "fleet"}}
+    expected = {**NAME, "labels": {"app.kubernetes.io/instance": "a"}}
     assert cut == {"metadata": expected, TOO_LARGE: f"{kind} a takes more than 8 MiB of memory"}
     assert kept(kind, cut) is cut
 
@@ -84,21 +85,27 @@ def test_a_status_that_is_too_large_is_forgotten() -> None:
 WORDS = {"small": {"a": 1}, "another": {"a": 2}, "large": {"a": MUCH}}
 
 
-@pytest.mark.parametrize("kind", [FLEETS, PODS, DEPLOYMENTS])
 @pytest.mark.parametrize("before", WORDS)
-def test_whatever_is_known_of_an_object_the_same_is_kept_of_it(kind: str, before: str) -> None:
-    known = kept(kind, body(spec=WORDS[before], status={}))
+def test_whatever_is_known_of_a_resource_the_same_is_kept_of_it(before: str) -> None:
     for part in ("spec", "status"):
         for now in WORDS.values():
-            told = body(**{"spec": {}, "status": {}, part: now})
-            assert kept(kind, told, known) == kept(kind, told)
+            told = body({"resourceVersion": "8"}, **{"spec": {}, "status": {}, part: now})
+            stores = Store(), Store()
+            stores[0].see(FLEETS, body(spec=WORDS[before], status={}))
+            for store in stores:
+                store.see(FLEETS, told)
+            assert stores[0].fleet(FLEET) == stores[1].fleet(FLEET)
+            assert stores[0].room.taken == stores[1].room.taken
 
 
 @pytest.mark.parametrize("kind", [FLEETS, PODS, DEPLOYMENTS])
 def test_an_object_that_is_told_again_is_the_one_that_is_known(kind: str) -> None:
-    told = body({"managedFields": []}, spec={}, status={"a": 1})
-    known = kept(kind, told)
-    assert kept(kind, copy.deepcopy(told), known) is known
+    store, told = Store(), body({"managedFields": []}, spec={}, status={"a": 1})
+    store.see(kind, told)
+    (known,), taken = store.children(kind, FLEET).values(), store.room.taken
+    store.see(kind, copy.deepcopy(told))
+    (again,) = store.children(kind, FLEET).values()
+    assert (again is known, store.room.taken) == (True, taken)
 
 
 @pytest.mark.parametrize("kind", [FLEETS, PODS, DEPLOYMENTS])
