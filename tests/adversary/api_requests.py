@@ -38,6 +38,8 @@ class Weather:
     until: float = 0.0
     rate: float = 0.0
     kinds: tuple[str, ...] = ()
+    unheard: int = 0
+    """Writes to come that have their effect, and whose answer is lost."""
 
 
 @dataclass
@@ -108,6 +110,8 @@ class Client:
             await asyncio.sleep(TIMEOUT_S)
             raise TimeoutError
         self.world.moments.asked(method, path, body)
+        if write and self.world.weather.unheard:
+            self.world.weather.unheard, wrong = self.world.weather.unheard - 1, "lost-answer"
         try:
             result = self._do(method, _PATH.match(path), query, kind, body)
         except Refused as error:

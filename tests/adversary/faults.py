@@ -67,6 +67,10 @@ def _api_away(world: Any, fault: Fault) -> None:
     weather.until, weather.rate, weather.kinds = world.loop.now + fault.lasts, 1.0, ("500",)
 
 
+def _answer_lost(world: Any, fault: Fault) -> None:
+    world.weather.unheard += 1 + int(fault.a * 2)
+
+
 def _until(name: str) -> Callable[[Any, Fault], None]:
     def inject(world: Any, fault: Fault) -> None:
         setattr(world.rabbit, name, world.loop.now + fault.lasts)
@@ -181,6 +185,7 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "watch-twice": _watch_twice,
     "api-errors": _api,
     "api-away": _api_away,
+    "answer-lost": _answer_lost,
     "broker-away": lambda world, fault: None if world.rabbit.away else world.rabbit.go_away(fault.lasts),
     "broker-slow": _until("slow_until"),
     "control-refused": lambda world, fault: world.rabbit.refuse_control(fault.lasts),

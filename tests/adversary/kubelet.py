@@ -225,7 +225,7 @@ class Kubelet:
     def _helpless(self, worker: Worker) -> bool:
         """Whether the hook had a time in which it could not do its work: the end is the world's, then."""
         since = worker.stop_begun or 0.0
-        windows = [*worker.helpless, *self._world.rabbit.helpless]
+        windows = [*worker.helpless, *self._world.broker_of(worker.pod).helpless]
         return any(begin <= self._loop.now and until >= since for begin, until in windows)
 
     def gone(self, name: str, uid: str) -> None:

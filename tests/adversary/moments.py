@@ -1,4 +1,4 @@
-"""Lets a fault wait for what it is to strike: the next mark, step down or start after its time has come."""
+"""Lets a fault wait for what it is to strike: the next mark, step down, start or new leader after its time has come."""
 
 from collections import defaultdict
 from typing import Any
@@ -57,6 +57,9 @@ class Moments:
 
 
 def _moment(plural: str, sub: str, live: Object | None, body: Any) -> str:
+    if plural == "leases":
+        holder = (body.get("spec") or {}).get("holderIdentity")
+        return "lease" if holder and holder != (live or {}).get("spec", {}).get("holderIdentity") else ""
     if sub == "scale" and live is not None:
         return "step-down" if body["spec"]["replicas"] < live["spec"].get("replicas", 1) else "step-up"
     if plural == "pods" and sub == "status":

@@ -14,7 +14,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "process": ("kill", "kill-at-write"),
     "watch": ("watch-gap", "watch-twice"),
     "stall": ("watch-stall",),
-    "api": ("api-errors", "api-away"),
+    "api": ("api-errors", "api-away", "answer-lost"),
     "broker": ("broker-away", "broker-slow", "control-refused"),
     "figures": ("false-zero", "statistics-away", "statistics-stale"),
     "workers": ("mute", "hung", "out-of-memory", "evict"),
@@ -28,7 +28,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "clock": ("clock-step",),
     "suspend": ("suspend",),
     "people": ("scale-by-hand", "scale-beat", "edit-max", "edit-ceiling", "edit-template", "pause"),
-    "leaders": ("leader-suspended", "leader-killed", "leader-stopped", "api-errors", "api-away"),
+    "leaders": ("leader-suspended", "leader-killed", "leader-stopped", "api-errors", "api-away", "answer-lost"),
     "images": ("bad-image",),
     "pools": ("remove-pool",),
     "vandals": ("edit-status", "delete-deployment"),
@@ -37,13 +37,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "metrics": ("metrics-lie", "metrics-silent", "metrics-stand"),
     "versions": ("status-of-another-version", "spec-of-another-version", "crd-of-another-version"),
     "restore": ("etcd-restored",),
-    "moments": ("kill", "suspend", "watch-stall", "clock-step", "mute", "scale-in-between"),
+    "moments": ("kill", "suspend", "watch-stall", "clock-step", "mute", "scale-in-between", "answer-lost"),
 }
 WEIGHTS = dict.fromkeys(("process", "watch", "workers", "people", "api", "broker", "moments", "pools", "drains"), 3)
 """How much oftener than the others families are drawn that meet the most of the operator."""
 TOGETHER = 5
 """Families that are drawn together, at most."""
-MOMENTS = ("mark", "gate", "step-down", "step-up", "start", "rollout")
+MOMENTS = ("mark", "gate", "step-down", "step-up", "start", "rollout", "lease")
 AT_MOMENTS, SHARE = "moments", 0.5
 """With this family half of the faults, of whichever family, wait for one of them."""
 LASTS_S = (2.0, 10.0, 40.0)

@@ -41,6 +41,7 @@ class Model:
         self._server, self._rabbit = ApiServer(self.loop, self._machine), RabbitMQ(self.loop, rng)
         world = SimpleNamespace(
             rabbit=self._rabbit,
+            broker_of=lambda _: self._rabbit,
             machine=self._machine,
             late={QUEUE: False},
             full=False,

@@ -33,8 +33,10 @@ class Model:
         self.loop = VirtualLoop()
         rng, machine = random.Random(seed), Machine(self.loop, seed)
         self._machine, self._server = machine, ApiServer(self.loop, machine)
+        rabbit = RabbitMQ(self.loop, rng)
         world = SimpleNamespace(
-            rabbit=RabbitMQ(self.loop, rng),
+            rabbit=rabbit,
+            broker_of=lambda _: rabbit,
             machine=machine,
             late={"it": False},
             full=False,
