@@ -13,6 +13,7 @@ REQUESTS = {
     "gate": (f"{PODS}/status", {"status": {}}),
     "step-down": (f"{DEPLOYMENTS}/scale", {"spec": {"replicas": 1}}),
     "step-up": (f"{DEPLOYMENTS}/scale", {"spec": {"replicas": 3}}),
+    "lease": ("/apis/coordination.k8s.io/v1/namespaces/ns/leases/l", {"spec": {"holderIdentity": "a"}}),
     "rollout": (DEPLOYMENTS, {"spec": {"template": {"b": 1}}}),
 }
 
