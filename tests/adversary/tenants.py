@@ -33,9 +33,9 @@ ODD: tuple[Replies, ...] = (
     lambda question, node: [Reply({node: answer(question)}, ticket=NONE), Reply({node: []}, ticket=ANOTHER)],
     lambda question, _: [Reply({name: answer(question)}) for name in NO_NAMES],
     lambda question, node: [Reply({node: answer(question)}, 2 * LATE_S), Reply(b"x", content_type=YAML)],
-    lambda _question, _node: [Reply(b"x" * LARGE, content_type=YAML)] * 2,
+    lambda _question, _node: [Reply(b"x" * LARGE, content_type=YAML)],
 )
-"""To a question, in the name of one of the fleet's workers or in none; of the last, no round has room for both."""
+"""To a question, in the name of one of the fleet's workers or in none; a round has room for one of the last."""
 
 
 class Tenants:
