@@ -142,6 +142,8 @@ class Invariants:
     def _allowed(self, method: str, place: str) -> None:
         """What the mode forbids, once the operator was shown it."""
         world, what = self._world, place.partition("/")[0]
+        if is_of_neighbour(place.split("/")[1] if "/" in place else ""):
+            return
         mode, since = world.mode
         later = world.loop.now - since > OBEYS_IN_S and mode == world.spec.get("mode")
         if later and mode == "Paused" and place.startswith("deployments") and place.endswith("/scale"):

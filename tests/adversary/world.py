@@ -193,8 +193,8 @@ class World:
     @property
     def serves(self) -> bool:
         """Whether the operator's process, its watches and the API server have been well for a while."""
-        since, watches = self.loop.now - WELL_FOR_S, self.process.watches
-        if watches is None or watches.broken or self.process.began > since or self.process.suspended_until > since:
+        since, process, watches = self.loop.now - WELL_FOR_S, self.process, self.process.watches
+        if process.dead or watches is None or watches.broken or max(process.began, process.suspended_until) > since:
             return False
         return max([*watches.stalled.values(), self.weather.until]) < since
 
