@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.resources import resource
 from utilitarian_operator.api.built_in_pools import DOCUMENTED_QUEUES
@@ -314,6 +316,26 @@ def test_only_a_broker_that_was_seen_may_be_away_for_a_while(
     seen = replace(snapshot(), broker=UNSEEN_FOR_29_S)
     found = condition("Ready", fleet_conditions(fleet(), seen, decided(), StatusInput(1), before))
     assert found[:2] == (expected, "Idle" if expected == "True" else "BrokerUnreachable")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["seen", "away", "restarted"]), st.integers(1, 40)), max_size=12))
+def test_a_fleet_is_ready_by_a_broker_that_was_seen_and_not_again_before_it_is_seen_anew(
+    looks: list[tuple[str, int]],
+) -> None:
+    """Whatever looks, outages and restarts of the operator, of which each one begins to wait anew."""
+    before: list[dict[str, Any]] = []
+    at, ever, lost, away = NOW, False, False, None
+    for what, after_s in looks:
+        at += timedelta(seconds=after_s)
+        away = None if what == "seen" else at if what == "restarted" or away is None else away
+        unseen = None if away is None else Unknown("timed out", away)
+        conditions = fleet_conditions(
+            fleet(), replace(snapshot(), at=at, broker=unseen), decided(), StatusInput(1), before
+        )
+        before = dated(conditions, before, 1, at)
+        is_ready = condition("Ready", conditions)[0] == "True"
+        ever, lost = ever or what == "seen", what != "seen" and (lost or not is_ready)
+        assert is_ready == (ever and not lost)
 
 
 def test_a_fleet_without_one_of_its_deployments_is_not_ready() -> None:
