@@ -68,6 +68,10 @@ class Invariants:
         self._idle: dict[str, float] = {}
         self._takes: dict[str, float] = {}
         self._last_lead = 0
+        self._memories: dict[str, Object] = {}
+        """Of each pool the one that was judged last."""
+        self._fine = set[str]()
+        """The texts of the last status in which nothing was found; most of the next one are among them."""
 
     def breach(self, what: str, detail: str, key: str = "") -> None:
         """Record one; a second of the same kind and key says nothing new."""
@@ -181,14 +185,17 @@ class Invariants:
         if (length := len(repr(status))) > LARGEST_STATUS:
             self.breach("status-size", f"{length} characters", "size")
         texts = _texts(status)
-        together = "\n".join(texts)  # in nearly all of them nothing is found: they are not gone through one by one
-        if NO_WORDS.search(together) or FOUGHT in together or SILENT_NODE.search(together):
-            for said in texts:
-                self._readable(said)
-                if FOUGHT in said or (SILENT_NODE.search(said) and self._nodes_answer):
-                    self.breach("false-alarm", said, said[:20])
+        doubtful = [it for it in texts if it not in self._fine and _is_doubtful(it)]
+        self._fine = {*texts}.difference(doubtful)
+        for said in doubtful:
+            self._readable(said)
+            if FOUGHT in said or (SILENT_NODE.search(said) and self._nodes_answer):
+                self.breach("false-alarm", said, said[:20])
         for pool in status.get("pools") or []:
             memory = pool.get("memory") or {}
+            if memory == self._memories.get(pool["name"]):
+                continue
+            self._memories[pool["name"]] = memory
             for path, value in _leaves(memory):
                 number = isinstance(value, (int, float)) and not isinstance(value, bool)
                 if number and (not math.isfinite(value) or value < 0):
@@ -429,6 +436,10 @@ def _made_of(pod: Object) -> tuple[str, list[str]]:
     """Image of a worker, and the values of the variables that the spec gives it."""
     container = pod["spec"]["containers"][0]
     return container["image"], [it["value"] for it in container.get("env") or () if it["name"] == "X"]
+
+
+def _is_doubtful(said: str) -> bool:
+    return FOUGHT in said or bool(NO_WORDS.search(said) or SILENT_NODE.search(said))
 
 
 def _texts(value: Any) -> list[str]:
