@@ -9,7 +9,7 @@ from tests.adversary.plan import CURED_S
 
 RESOURCES = "utilitarianworkerpools"
 LIMITED_FOR_S = 600.0
-"""A limit may be lower than what the load of hours needs: in a long world it is lifted again."""
+"""A limit may be lower than what the load of hours needs: in a long world it is lifted again, or at the cure."""
 
 
 def edit(world: Any, change: Callable[[Any], None]) -> None:
@@ -50,8 +50,8 @@ def edit_ceiling(world: Any, b: float) -> None:
 
 def _limit(world: Any, change: Callable[[Any], None], back: Callable[[Any], None]) -> None:
     edit(world, change)
-    if world.loop.at + LIMITED_FOR_S < world.length - CURED_S:
-        world.loop.call_later(LIMITED_FOR_S, edit, world, back)
+    if world.length > LIMITED_FOR_S + CURED_S:
+        world.loop.call_later(min(LIMITED_FOR_S, world.length - CURED_S - world.loop.at), edit, world, back)
 
 
 def _first_max(world: Any, name: str) -> int:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.adversary import fleet, people
+from tests.adversary.plan import CURED_S
 from tests.adversary.world import World
 
-SHORT, LONG = 0.25, 1.0
+SHORT, MIDDLE, LONG = 0.25, 0.4, 1.0
 
 
 @pytest.fixture
@@ -37,3 +38,13 @@ def test_a_limit_that_the_load_of_hours_is_too_much_for_is_lifted_again(
     assert limits(world) == (3, 1)
     world.loop.run_until_complete(asyncio.sleep(people.LIMITED_FOR_S + 1))
     assert limits(world) == at_the_end
+
+
+@pytest.mark.parametrize("world", [MIDDLE], indirect=True)
+def test_one_that_comes_late_is_lifted_when_the_world_is_cured(world: World) -> None:
+    cured = world.length - CURED_S
+    world.loop.run_until_complete(asyncio.sleep(cured - people.LIMITED_FOR_S / 2))
+    people.edit_ceiling(world, 0.0)
+    people.edit_max(world, 0.25, 0.0)
+    world.loop.run_until_complete(asyncio.sleep(people.LIMITED_FOR_S / 2 + 1))
+    assert limits(world) == (8, 5)
