@@ -7,13 +7,13 @@ from tests.adversary.plan import FAMILIES
 from tests.adversary.run import main, shown
 from tests.adversary.world import play
 
-HOURS = 0.25
-SEEDS = range(20, 60)
+HOURS, SHORT = 0.25, 0.16
+LENGTHS = dict.fromkeys(range(20, 28), HOURS) | dict.fromkeys(range(28, 60), SHORT)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_nothing_is_found(seed: int) -> None:
-    scenario = plans.of_seed(seed, HOURS)
+@pytest.mark.parametrize("seed, hours", LENGTHS.items())
+def test_nothing_is_found(seed: int, hours: float) -> None:
+    scenario = plans.of_seed(seed, hours)
     world = play(scenario)
     assert not world.found, shown(scenario, world, tries=0)
 
