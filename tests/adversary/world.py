@@ -370,6 +370,8 @@ class World:
         self.loop.close()
 
     def _unhandled(self, _: Any, context: dict[str, Any]) -> None:
+        if "destroyed" in str(context.get("message")):
+            return  # a process that lives holds all its tasks: it is one of a process that was killed
         present = PRESENT.get() or self.process
         if not present.dead and not self.over:
             self.invariants.breach("exception", f"{context.get('message')}: {context.get('exception')!r}")

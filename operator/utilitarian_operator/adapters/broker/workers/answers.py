@@ -65,10 +65,15 @@ class Answers:
         return tuple(dict.fromkeys((*queues, *self._cancelled.get(node, ()))))
 
     def returns(self, node: str) -> None:
-        """A worker was asked to consume again."""
-        if node not in self._returning:  # said once more, it must not throw away the answer that it waits for
-            self._returning.add(node)
+        """A worker was asked to consume again: that it takes nothing more is not so any longer.
+
+        That it consumes stays believed. Where one worker is silent a round of questions takes longer than a look, and
+        what is said once more at each look must not throw away the answer that it waits for.
+        """
+        said = self.newest.get(node)
+        if node not in self._returning and not (said and said.held.consuming):
             self._forget(node)
+        self._returning.add(node)
 
     def keep_only(self, wanted: Collection[str]) -> None:
         """Forget the workers that no fleet wants to ask any more."""
