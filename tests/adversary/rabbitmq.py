@@ -175,8 +175,11 @@ class RabbitMQ:
         return [_read(reply) for speaker in self.speakers for reply in speaker.replies(question, asked)]
 
     def order(self, node: str, command: str, queue: str) -> None:
-        """An order comes to a worker a moment later, and is heard when the worker hears: all in their order."""
-        # A channel keeps the order of what is sent, and a mailbox's queue too.
+        """An order comes to a worker a moment later, and is heard when the worker hears: all in their order.
+
+        A real one may do those that it hears at once in any order (docs/adversary.md).
+        """
+        # A channel and a mailbox's queue keep the order of what is sent.
         at = max(self.loop.now + self.rng.uniform(0.01, 0.2), self.heard_at.get(node, 0.0) + 1e-6)
         self.heard_at[node] = at
         self.loop.call_at(at, self._ordered, node, command, queue)
