@@ -131,7 +131,7 @@ class Invariants:
         if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
             self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
         pool = asked_for(world.spec, name.removeprefix(f"{world.name}-"))
-        if pool is not None and not fresh:
+        if pool is not None and not fresh and isinstance(pool["scaling"]["max"], int):  # or another version's
             self._within_its_bounds(name, before, after, pool["scaling"])
 
     def _within_its_bounds(self, name: str, before: int, after: int, scaling: Object) -> None:
