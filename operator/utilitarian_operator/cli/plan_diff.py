@@ -93,19 +93,20 @@ async def changes(cluster: DryRunCluster, owner: Owner, fleet: Fleet, *, built_i
 async def together(*asked: Coroutine[None, None, Change | None]) -> list[Change | None]:
     """The answers, in the order of the questions. Where several fail it is always the first one's error.
 
-    Nothing of the others goes on then. `asyncio.gather` would raise what came first, so that the same plan named one
-    right today and another one tomorrow.
+    `asyncio.gather` would raise what came first, so that the same plan named one right today and another one tomorrow.
+    The others are waited for, not cancelled: a connection that is given up has to be taken leave of as well, and the
+    command would end before that.
 
     Raises:
         ClusterError: a question's own.
     """
-    tasks = [asyncio.ensure_future(it) for it in asked]
-    try:
-        return [await it for it in tasks]
-    finally:
-        for it in tasks:
-            it.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    found = []
+    for it in answers:
+        if isinstance(it, BaseException):
+            raise it
+        found.append(it)
+    return found
 
 
 def difference(before: Object | None, after: Object | None, what: str) -> list[str]:
