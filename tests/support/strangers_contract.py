@@ -23,6 +23,8 @@ OURS, NONE, ANOTHER = "ours", "none", "another"
 YAML = "application/x-yaml"
 LARGE = 9 * 1024 * 1024
 """Bytes: two replies of so many are more than is read in one call."""
+MANY, MUCH = 80, 250 * 1024
+"""Workers, and bytes that each says: together more than is read in one call."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ def meddler(*bodies: object) -> Speaker:
 def instead(name: str, *tasks: str, **how: Any) -> Speaker:
     """One that replies to all questions in a worker's name."""
     return replace(worker(name, *tasks, **how), name=None)
+
+
+def saying(name: str, size: int, times: int = 1) -> Speaker:
+    """One whose replies have so many bytes, and are no answers."""
+    return Speaker(lambda _: [Reply({name: "x" * size})] * times, name)
 
 
 class Scene(Protocol):
@@ -179,15 +186,20 @@ class StrangersContract:
         scene.wait(lambda: (scene.active(A, B), scene.unreadable()) == (ALONE, frozenset({YAML})))
 
     def test_one_that_says_too_much_is_silent_alone(self, scene: Scene) -> None:
-        scene.speakers(Speaker(lambda _: [Reply({A: "x" * LARGE})] * 2, A), SLOW)
+        scene.speakers(saying(A, LARGE, 2), SLOW)
         scene.wait(lambda: (scene.active(A, B), scene.unreadable()) == (ALONE, frozenset({TOO_LARGE})))
         scene.wait(lambda: (scene.active(B), scene.unreadable()) == (ALONE, frozenset()))
+
+    def test_many_that_say_much_together_silence_none_that_says_little(self, scene: Scene) -> None:
+        many = [f"celery@{number}" for number in range(MANY)]
+        scene.speakers(*(saying(it, MUCH) for it in many), SLOW)
+        scene.wait(lambda: (scene.active(*many, B), scene.unreadable()) == (ALONE, frozenset({TOO_LARGE})))
 
     def test_more_than_is_read_past_silences_all_of_one_round_and_no_other(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(calls, "MOST_THROWN_AWAY", LARGE)
-        scene.speakers(Speaker(lambda _: [Reply({A: "x" * LARGE})] * 3, A), worker(B, "b"))
+        scene.speakers(saying(A, LARGE, 3), worker(B, "b"))
         scene.wait(lambda: scene.active(B) == ALONE)
         with pytest.raises(BrokerUnreachable, match="it says more than 9 MiB"):
             scene.active(A, B)

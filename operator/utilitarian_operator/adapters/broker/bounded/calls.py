@@ -21,8 +21,12 @@ GRACE_S = 1.0
 MOST_BYTES = 16 * 1024 * 1024
 """That are read of a broker in one call, or as one page: that of 10,000 queues has 12 MiB."""
 
-LARGE, RESERVED = 256 * 1024, 4 * 1024 * 1024
-"""Bytes of a message that is kept only if it leaves so much of the call to others: those of many workers are small."""
+RESERVED = 4 * 1024 * 1024
+"""Bytes of the call that no single message may take: what most workers say is small."""
+
+PART, AHEAD = 8, 256 * 1024
+"""When no more than that is left, a message may take one of so many parts of what is left beside the bytes that may be
+read before it is known what they are: however many say much, there is room for those that say little."""
 
 MOST_THROWN_AWAY = 64 * 1024 * 1024
 """Bytes of messages without room that are read past in one call; so many take 0.03 s of a core."""
@@ -87,7 +91,7 @@ def count(read: bytes) -> bytes:
 def has_room(size: int) -> bool:
     """Whether this thread's call may keep a message of so many bytes."""
     call = _CALL.get()
-    return call is None or size < LARGE or size <= call.left - RESERVED
+    return call is None or size <= max(call.left - RESERVED, (call.left - AHEAD) // PART)
 
 
 def throw_away(size: int) -> None:

@@ -34,6 +34,7 @@ def only_with_room(connection: Any, callback: Callable[..., Any]) -> Callable[[F
                 return False
             return bool(left.pop(channel) <= 0)
         if kind == HEADER:
+            left.pop(channel, None)  # the message before it may have been shorter than its header said
             _, length = _LENGTH.unpack_from(payload)
             if not bounds.has_room(length):
                 left[channel] = length

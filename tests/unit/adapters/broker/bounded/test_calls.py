@@ -67,16 +67,19 @@ def test_one_that_says_too_much_is_left(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_message_is_kept_that_leaves_room_for_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"MOST_BYTES": 100, "RESERVED": 40, "LARGE": 10, "MOST_THROWN_AWAY": 150}.items():
+    bounds = {"MOST_BYTES": 100, "RESERVED": 40, "PART": 4, "AHEAD": 8, "MOST_THROWN_AWAY": 150}
+    for name, value in bounds.items():
         monkeypatch.setattr(calls, name, value)
     assert has_room(10**18), "no call, no bound"
     with bounded(60):
         assert [has_room(size) for size in (9, 60, 61, 10**18)] == [True, True, False, False]
-        count(b"x" * 95)
-        assert [has_room(size) for size in (9, 10)] == [True, False]
-        throw_away(90)
+        count(b"x" * 56)
+        assert [has_room(size) for size in (9, 10)] == [True, False], "a part of what is left"
+        count(b"x" * 35)
+        assert [has_room(size) for size in (0, 1)] == [True, False], "so much may be read already"
+        throw_away(86)
         assert has_room(55), "what was thrown away takes none"
-        throw_away(60)
+        throw_away(64)
         with pytest.raises(OSError, match="says more than"):
             throw_away(1)
 

@@ -56,8 +56,8 @@ def test_each_message_arrives_once_and_one_without_room_without_its_body(
         queues[channel] += frames(channel, b"x" * size, str(number))
     reader = Reader()
     with pytest.MonkeyPatch.context() as patch, bounded(60):
-        patch.setattr(calls, "LARGE", SMALLEST)
         patch.setattr(calls, "RESERVED", calls.MOST_BYTES - ROOM)
+        patch.setattr(calls, "PART", calls.MOST_BYTES // SMALLEST)
         while any(queues.values()):
             frame = queues[chance.choice([it for it, left in queues.items() if left])].pop(0)
             calls.count(frame[2] if frame[0] == BODY else b"")
@@ -69,6 +69,17 @@ def test_each_message_arrives_once_and_one_without_room_without_its_body(
         for (_, size), (_, body) in zip(sent, came, strict=True):
             assert body == b"x" * size or (body == b"" and size >= SMALLEST)
             assert body == b"" or size <= ROOM
+
+
+def test_a_header_that_lies_costs_no_later_message_its_body() -> None:
+    """The length of a body that never comes to its end, and then another message."""
+    deliver, header, part = frames(1, b"x" * FRAME, "long")
+    lying = header[2][:4] + struct.pack(">Q", 2**63) + header[2][12:]
+    reader = Reader()
+    with bounded(60):
+        for frame in (deliver, (HEADER, 1, lying), part, *frames(1, b"short", "short")):
+            reader.read(frame)
+    assert reader.heard == [(1, b"", "long"), (1, b"short", "short")]
 
 
 def test_a_body_of_no_message_is_no_amqp() -> None:
