@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
-from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
+from utilitarian_operator.core.observation.broker_settings import TOO_LARGE, BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.expiring import Expiring
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
@@ -184,6 +184,40 @@ def test_what_keeps_all_workers_of_a_pool_from_answering_is_named(look: FleetSna
         [] if said is None else [True]
     )
     assert [words for words in said or () if words not in found[0]] == []
+
+
+def with_silent_ones(
+    seconds: int, *names: str, unreadable: str = TOO_LARGE, mute: Unknown | None = None
+) -> FleetSnapshot:
+    """A pool of three workers, of which some are silent."""
+    word = WorkerLoad(0, 0, 0, 0, consuming=("q",))
+    silent = Unknown("does not answer", NOW - timedelta(seconds=seconds))
+    pods = tuple(
+        PodSnapshot(it, ready=True, running=True, leaving=False, held=silent if it in names else word)
+        for it in ("p-1", "p-2", "p-3")
+    )
+    about = BrokerSettings(unreadable=frozenset({unreadable}))
+    return FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 3)}, 0, pods, 3)}, about=about, mute=mute)
+
+
+@pytest.mark.parametrize(
+    "look, said",
+    [
+        pytest.param(with_silent_ones(30, "p-2"), "p-2", id="one"),
+        pytest.param(with_silent_ones(30, "p-3", "p-2"), "p-2, p-3", id="two"),
+        pytest.param(with_silent_ones(29, "p-2"), None, id="not yet"),
+        pytest.param(with_silent_ones(30), None, id="all answer"),
+        pytest.param(with_silent_ones(30, "p-2", unreadable="application/x-yaml"), None, id="none was too large"),
+        pytest.param(with_silent_ones(30, "p-2", mute=Unknown("refused", NOW)), None, id="no worker can be asked"),
+        pytest.param(with_silent_ones(299, "p-1", "p-2", "p-3"), None, id="all are silent, which is said later"),
+    ],
+)
+def test_workers_whose_answer_is_probably_too_large_are_named_beside_others(
+    look: FleetSnapshot, said: str | None
+) -> None:
+    """Nothing named the worker for which a pool did not go down."""
+    found = advice(FLEET, look, {})
+    assert [it.endswith(f"are not taken away: {said}") for it in found] == ([] if said is None else [True])
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,16 @@
 """Which of a broker's settings probably don't go well with a fleet, as advice."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_advice
-from utilitarian_operator.core.diagnosis.silence import causes
+from utilitarian_operator.core.diagnosis.silence import SAYS_TOO_MUCH, causes
 from utilitarian_operator.core.observation.broker_settings import (
+    TOO_LARGE,
     BrokerSettings,
     QueueSettings,
     at_least,
@@ -21,7 +22,7 @@ from utilitarian_operator.core.observation.model.pod import WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.sizing.memory import FRESH, Memory, longest_seen
 from utilitarian_operator.core.sizing.when_due import longest_start_up_s
-from utilitarian_operator.core.wording import number, plural, seconds
+from utilitarian_operator.core.wording import named, number, plural, seconds
 
 MOST = 20
 """Sentences of advice at a time; the others follow when these are done."""
@@ -31,6 +32,9 @@ CONSUMER_TIMEOUT = timedelta(minutes=30)
 
 NEAR = 0.8
 """Part of a limit that a task may take before it is said."""
+
+MOST_NAMED = 5
+"""Workers of a pool that are named in one sentence."""
 
 HANDED_OVER = timedelta(seconds=5)
 """A task that is due later, and is in a worker all the same, was not kept back by the broker."""
@@ -63,7 +67,7 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
         found += _of_later_tasks(pool, snapshot, settings)
         found += _of_tasks_never_begun(pool, snapshot.pools[pool.name])
         found += _of_queues_that_stay(pool, snapshot.pools[pool.name])
-        found += _of_silence(fleet, pool, snapshot)
+        found += (*_of_silence(fleet, pool, snapshot), *_of_one_that_says_too_much(fleet, pool, snapshot))
         found += _of_a_proxy(pool, snapshot.pools[pool.name])
         found += (*_of_expiry(pool, snapshot, memory), *dropped_advice(pool, snapshot))
     return tuple(found[:MOST])
@@ -198,13 +202,36 @@ def _of_tasks_never_begun(pool: Pool, seen: PoolSnapshot) -> Iterator[str]:
 
 def _of_silence(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot) -> Iterator[str]:
     """Said while workers could be asked and none of the pool's has answered, nor did when it was asked slowly."""
-    running = [pod for pod in snapshot.pools[pool.name].pods if pod.running and pod.staying]
-    silent = [pod.held.since for pod in running if pod.word is None and isinstance(pod.held, Unknown)]
-    patience = fleet.patience.mute
-    patience = max(patience, pool.drain_timeout) if pool.worker.execution == "solo" else patience
-    if snapshot.mute is None and running and len(silent) == len(running) and snapshot.at - min(silent) >= patience:
+    running, silent = _silent(snapshot.pools[pool.name])
+    since = min(silent.values(), default=snapshot.at)
+    lasts = snapshot.at - since >= _patience(pool, fleet.patience.mute)
+    if snapshot.mute is None and running and len(silent) == running and lasts:
         remedy = causes(fleet.broker, snapshot.about.unreadable)
-        yield f"pool {pool.name}: none of its {plural(len(running), 'worker')} answers, so none is taken away; {remedy}"
+        yield f"pool {pool.name}: none of its {plural(running, 'worker')} answers, so none is taken away; {remedy}"
+
+
+def _of_one_that_says_too_much(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot) -> Iterator[str]:
+    """Whose answer was too large is not known: the answer is not read."""
+    running, silent = _silent(snapshot.pools[pool.name])
+    patience = _patience(pool, fleet.patience.unread)
+    names = sorted(name for name, since in silent.items() if snapshot.at - since >= patience)
+    if snapshot.mute is None and TOO_LARGE in snapshot.about.unreadable and names and len(silent) < running:
+        yield (
+            f"pool {pool.name}: an answer is too large to be read, {SAYS_TOO_MUCH}; workers that say nothing count as "
+            f"busy and are not taken away: {named(names, MOST_NAMED)}"
+        )
+
+
+def _silent(seen: PoolSnapshot) -> tuple[int, dict[str, datetime]]:
+    """How many workers of a pool run and stay, and since when each of those is silent that say nothing."""
+    running = [pod for pod in seen.pods if pod.running and pod.staying]
+    unheard = {it.name: it.held.since for it in running if it.word is None and isinstance(it.held, Unknown)}
+    return len(running), unheard
+
+
+def _patience(pool: Pool, otherwise: timedelta) -> timedelta:
+    """How long a worker may be silent; one with a single thread is while it runs a task."""
+    return max(otherwise, pool.drain_timeout) if pool.worker.execution == "solo" else otherwise
 
 
 def _of_queues_that_stay(pool: Pool, seen: PoolSnapshot) -> Iterator[str]:

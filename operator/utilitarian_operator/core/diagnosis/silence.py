@@ -12,6 +12,12 @@ SERIALIZERS = {
 }
 """Celery's names of the content types that an answer may have beside JSON."""
 
+SAYS_TOO_MUCH = (
+    "as that of a worker which holds ten thousands of tasks with a later time; quorum queues with Celery's native "
+    "delayed delivery keep such tasks in the broker"
+)
+"""Of an answer that was too large to be read."""
+
 
 def causes(broker: Broker, unreadable: Collection[str]) -> str:
     """What keeps workers from answering, and the settings of the application that cure it.
@@ -21,10 +27,7 @@ def causes(broker: Broker, unreadable: Collection[str]) -> str:
         unreadable: content types of answers that came and are never decoded, and `TOO_LARGE`.
     """
     if TOO_LARGE in unreadable:
-        return (
-            "an answer was too large to be read, as that of a worker which holds ten thousands of tasks with a later "
-            "time; quorum queues with Celery's native delayed delivery keep such tasks in the broker"
-        )
+        return f"an answer was too large to be read, {SAYS_TOO_MUCH}"
     if unreadable:
         first = min(unreadable)
         return (
