@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.errors import LeadershipLost, LeaseUnsure
 from utilitarian_operator.host.clocks import boot_seconds
 from utilitarian_operator.host.lease import Lease, Terms
+from utilitarian_operator.host.salt import is_kept
 
 TERMS = Terms(duration_s=6, margin_s=1.0, request_within_s=2.0)
 """Short, because a lapse costs little: nothing is written until the Lease is renewed, and only if another replica took
@@ -42,7 +44,8 @@ class Leadership:
     ) -> None:
         # Two processes may have been given one name by mistake, and one that was started again is another one.
         self.identity = f"{instance}_{str(CLOCK.unique())[:8]}"
-        self._lease = Lease(cluster, namespace, name, self.identity, TERMS, seconds)
+        what = (cluster, namespace, name, self.identity, TERMS, seconds)
+        self._lease = Lease(*what, was_held=partial(is_kept, cluster, namespace))
         self._name, self._sleep = name, sleep
 
     def check(self) -> float:

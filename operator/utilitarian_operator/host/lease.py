@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -27,6 +27,11 @@ MOST_WRITTEN = 10
 
 _DELETED = "deleted"
 """In the place of a version."""
+
+
+async def never() -> bool:
+    """Nothing is known of a holder."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Lease:
         holder: str,
         terms: Terms,
         seconds: Callable[[], float] = boot_seconds,
-        was_held: Callable[[], bool] = lambda: False,
+        was_held: Callable[[], Awaitable[bool]] = never,
     ) -> None:
         self._cluster, self._terms, self._seconds, self._was_held = cluster, terms, seconds, was_held
         self._namespace, self._name, self._holder = namespace, name, holder
@@ -149,7 +154,7 @@ class Lease:
                 live = await self._cluster.read("Lease", self._namespace, self._name)
             except Gone:
                 # Who deletes it doesn't stop its holder, which may have renewed it just before.
-                if not self._may_be_held() or self._silent(_DELETED):
+                if not await self._may_be_held() or self._silent(_DELETED):
                     self._holds(await self._cluster.create(self._manifest()), begun)
                 return
         holder = _spec_of(live).get("holderIdentity") or ""
@@ -161,9 +166,9 @@ class Lease:
         if self._silent(live["metadata"]["resourceVersion"]):
             self._holds(await self._cluster.patch(live, _at(live, self._spec(live))), begun)
 
-    def _may_be_held(self) -> bool:
-        """Whether another one may hold a Lease that is not there: it was seen to, or this one has yet to see any."""
-        return self.another is not None or (self.taken == 0 and self._was_held())
+    async def _may_be_held(self) -> bool:
+        """Whether another one may hold a Lease that is not there: it was seen to, or this one has seen none lately."""
+        return self.another is not None or (self.left_s <= 0 and await self._was_held())
 
     def _silent(self, version: str) -> bool:
         """Whether another holder, of which this version was seen, has been silent for as long as it holds the Lease."""

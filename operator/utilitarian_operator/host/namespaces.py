@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import FLEETS_LEASE
@@ -132,9 +133,11 @@ class Namespaces:
     def _one(self, namespace: str) -> _Namespace:
         if namespace not in self._known:
             what = (self._cluster, namespace, FLEETS_LEASE, self._operator, TERMS, self._seconds)
-            lease = Lease(*what, was_held=lambda: self.worked_on(namespace))
-            self._known[namespace] = _Namespace(lease)
+            self._known[namespace] = _Namespace(Lease(*what, was_held=partial(self._was_held, namespace)))
         return self._known[namespace]
+
+    async def _was_held(self, namespace: str) -> bool:
+        return self.worked_on(namespace)
 
     async def _attempt(self, name: str, known: _Namespace) -> None:
         if self._known.get(name) is not known:

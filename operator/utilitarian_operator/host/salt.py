@@ -55,6 +55,21 @@ async def salt_in(
     return ""
 
 
+async def is_kept(cluster: Cluster, namespace: str) -> bool:
+    """Whether an operator has worked from this namespace: the first one made the Secret; also where that is not said.
+
+    Raises:
+        ClusterError: it could not be asked for.
+    """
+    try:
+        await cluster.read("Secret", namespace, SALT)
+    except Gone:
+        return False
+    except Rejected:
+        return True
+    return True
+
+
 async def keep_asking(
     tell: Callable[[str], object], cluster: Cluster, namespace: str, stop: asyncio.Event, each_s: float = ASKED_AGAIN_S
 ) -> None:

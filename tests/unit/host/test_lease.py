@@ -14,9 +14,10 @@ from tests.support.examples import examples
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
-from utilitarian_operator.errors import ClusterError, Gone, LeadershipLost, LeaseUnsure
+from utilitarian_operator.errors import ClusterError, Gone, LeadershipLost, LeaseUnsure, Rejected
 from utilitarian_operator.host.leadership import TERMS, Leadership
 from utilitarian_operator.host.lease import LONGEST_NAME, LONGEST_S, Lease, Terms
+from utilitarian_operator.host.salt import salt_in
 
 NAMESPACE, NAME = "utilitarian-system", "uo"
 
@@ -303,8 +304,11 @@ def test_one_that_has_seen_no_holder_waits_where_it_is_known_that_there_was_one(
     machine = Machine()
     cluster = cluster_of(machine)
 
+    async def was_held() -> bool:
+        return first.taken > 0
+
     def made(name: str) -> Lease:
-        return Lease(cluster, NAMESPACE, NAME, name, TERMS, machine.seconds, lambda: first.taken > 0)
+        return Lease(cluster, NAMESPACE, NAME, name, TERMS, machine.seconds, was_held)
 
     first = lease(cluster, machine, "one")
 
@@ -409,3 +413,43 @@ async def test_whatever_another_has_written_into_it_it_is_taken_when_that_one_is
     spec = (await cluster.read("Lease", NAMESPACE, NAME))["spec"]
     assert spec["holderIdentity"] == "one"
     assert spec["leaseTransitions"] < 2**31
+
+
+async def test_one_that_lapsed_makes_no_new_one_while_it_may_be_another_s() -> None:
+    """It had not seen who took it meanwhile."""
+    machine = Machine()
+    cluster = cluster_of(machine)
+    second = lease(cluster, machine, "two")
+
+    async def was_held() -> bool:
+        return second.another is not None or second.taken > 0
+
+    first = Lease(cluster, NAMESPACE, NAME, "one", TERMS, machine.seconds, was_held)
+    await first.attempt()
+    await second.attempt()
+    machine.now += TERMS.duration_s
+    await second.attempt()
+    await cluster.delete(await cluster.read("Lease", NAMESPACE, NAME))
+    await first.attempt()
+    assert (first.left_s > 0, second.left_s > 0) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "refused, waits", [(False, True), (True, True), (None, False)], ids=["a salt", "none may be read", "no salt"]
+)
+async def test_where_an_operator_has_worked_a_replica_waits_for_a_lease_that_was_deleted(
+    refused: bool | None, waits: bool
+) -> None:
+    """It led at once, and the one before went on for a second."""
+    machine = Machine()
+    cluster = cluster_of(machine)
+    if refused is not None:
+        await salt_in(cluster, NAMESPACE, asyncio.Event())
+    if refused:
+        cluster.fails = lambda request: Rejected("forbidden") if request.kind == "Secret" else None
+    leadership = Leadership(cluster, NAMESPACE, NAME, "two", seconds=machine.seconds)
+    await leadership._lease.attempt()
+    assert leadership.unsure is waits
+    machine.now += TERMS.duration_s
+    await leadership._lease.attempt()
+    assert leadership.check() > 0
