@@ -23,9 +23,9 @@ from utilitarian_operator.adapters.cluster.cache import (
     STATEFUL_SETS,
     Key,
     Store,
-    version,
 )
 from utilitarian_operator.adapters.cluster.pages import PAGE
+from utilitarian_operator.adapters.cluster.versions import version
 from utilitarian_operator.api.resource import GROUP, VERSION
 from utilitarian_operator.core.backoff import Backoff
 from utilitarian_operator.host.kopf_session import Session, connection, session

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from utilitarian_operator.adapters.cluster import kept as keeping
-from utilitarian_operator.adapters.cluster.kept import cut, fitting, is_too_large, metadata_of_a_fleet
+from utilitarian_operator.adapters.cluster.kept import cut, fitting, is_small, is_too_large, metadata_of_a_fleet
 from utilitarian_operator.adapters.cluster.room import Everywhere, Room, Selection
+from utilitarian_operator.adapters.cluster.versions import is_successor, life, version
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.size import weight
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
@@ -27,9 +28,6 @@ OTHERS_SELECTOR = f"{MANAGED_BY_LABEL}!={MANAGER}"
 
 MOST_DEPARTED = 100
 """Pods of one fleet that are kept after they are gone, until the next look: their end may be worth telling."""
-
-MOST_OF_A_DEPARTED_POD = 64 * 2**10
-"""Bytes of memory: a larger one is not kept after its end."""
 
 MOST_DELETED = 10_000
 """Names of which it is kept that an object went: a list or an answer that is on its way is younger than so many."""
@@ -106,16 +104,20 @@ class Store:
 
         Of two versions the newer stays: an answer to a write may overtake the watch.
         """
-        key, place = fleet_of(kind, body), where(kind, body)
-        known = self._known(place)
-        body, bytes_ = self._kept_of(place, body, known)
-        if place[1] in self.room.aside or not self.chosen.takes(kind, body, deleted=deleted):
+        place = where(kind, body)
+        return self._see(place, *self._kept_of(place, body, self._known(place)), deleted=deleted)
+
+    def _see(self, place: Where, body: Object, bytes_: int, *, deleted: bool = False) -> Key | None:
+        """The same of an object as it is kept, and what it takes."""
+        kind, namespace, _ = place
+        key, known = fleet_of(kind, body), self._known(place)
+        if namespace in self.room.aside or not self.chosen.takes(kind, body, deleted=deleted):
             return None
         if deleted:
             self._remember_deleted(place, version(body))
-            if known is not None and not _is_successor(known, body):
+            if known is not None and not is_successor(known, body):
                 self._drop(place)
-            if kind == PODS and key is not None and self.fleet(key) is not None and _is_small(body):
+            if kind == PODS and key is not None and self.fleet(key) is not None and is_small(body):
                 self._departed[key].append(body)
         elif not self.has_gone(kind, body) and (known is None or version(body) >= version(known)):
             self._count_change(kind, known, body)
@@ -132,13 +134,15 @@ class Store:
 
     def _kept_of(self, place: Where, body: Object, known: Object | None) -> tuple[Object, int]:
         """The same of any object; what is told again, as each write is, is compared and not weighed."""
+        if self._weighed.get(place) is body:
+            return body, self._weight_of(place, body)
         there = body if body is known else cut(place[0], body)
         if known is not None and there == known:
             return known, self._weight_of(place, known)
         return fitting(place[0], there)
 
     def _count_change(self, kind: str, known: Object | None, body: Object) -> None:
-        if kind == FLEETS and (known is None or _life(known) != _life(body)):
+        if kind == FLEETS and (known is None or life(known) != life(body)):
             self.fleets_changed += 1
 
     def _take(self, place: Where, key: Key | None, body: Object, bytes_: int) -> None:
@@ -261,13 +265,20 @@ class Store:
         """Whether the watch has shown the newest version that is known of an object, or a later one."""
         return name not in self._answers[kind, key]
 
-    def replace(self, kind: str, bodies: Iterable[Object], at: int) -> set[Key]:
+    def replace(
+        self,
+        kind: str,
+        bodies: Iterable[Object],
+        at: int,
+        weight_of: Callable[[str, Where], int | None] = lambda *_: None,
+    ) -> set[Key]:
         """Forget all of one kind but these, and what is newer than the list; returns the fleets of both.
 
         Args:
             kind: of the objects.
             bodies: a full list.
             at: resourceVersion of the list.
+            weight_of: what one of them takes, by its namespace and its place, where it is known as it is kept.
         """
         before, answers = (
             self._objects[kind],
@@ -282,10 +293,12 @@ class Store:
         for key in answers:
             self._answers[kind, key].clear()
         for body in bodies:
-            vanished.discard(where(kind, body))
+            place = where(kind, body)
+            vanished.discard(place)
             whose = fleet_of(kind, body)
             known = before[whose].get(body["metadata"]["name"]) if whose in before else None
-            self.see(kind, _same(known, body))
+            it, bytes_ = _same(known, body), weight_of(place[1], place)
+            self._see(place, *(self._kept_of(place, it, None) if bytes_ is None else (it, bytes_)))
         for place in sorted(vanished):
             self._remember_deleted(place, at)
         for body in newer:
@@ -369,30 +382,11 @@ def fleet_of(kind: str, body: Object) -> Key | None:
     return Key(metadata["namespace"], instance) if instance else None
 
 
-def _is_small(pod: Object) -> bool:
-    return weight(pod) <= MOST_OF_A_DEPARTED_POD
-
-
 def _same(known: Object | None, body: Object) -> Object:
     """An object as it is kept: the one that is known where it is told again, so that nothing looks new by that."""
     return known if known is not None and known == body else body
 
 
-def _life(body: Object) -> tuple[object, bool]:
-    """Which object of its name it is, and whether it is about to go."""
-    return body["metadata"].get("uid"), "deletionTimestamp" in body["metadata"]
-
-
 def where(kind: str, body: Object) -> Where:
     """Kind, namespace and name of an object."""
     return kind, body["metadata"]["namespace"], body["metadata"]["name"]
-
-
-def _is_successor(body: Object, gone: Object) -> bool:
-    """Whether an object was made after another one of its name had gone."""
-    return body["metadata"].get("uid") != gone["metadata"].get("uid") and version(body) > version(gone)
-
-
-def version(body: Object) -> int:
-    """The object's resourceVersion as a number, to tell the newer of two (official from 1.35, so with etcd always)."""
-    return int(body["metadata"].get("resourceVersion", 0))

@@ -17,6 +17,9 @@ PODS = "pods"
 MOST_OF_AN_OBJECT = 8 * 2**20
 """Bytes of memory for one object of a fleet: more than a Deployment takes that is made from the largest spec."""
 
+MOST_OF_A_DEPARTED_POD = 64 * 2**10
+"""Bytes of memory: a larger one is not kept after its end."""
+
 _OF_THE_METADATA = frozenset(
     {"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "labels"}
 )
@@ -57,6 +60,11 @@ def fitting(kind: str, body: Object) -> tuple[Object, int]:
         return body, bytes_
     small = _small_fleet(body) if kind == FLEETS else _small(kind, body)
     return small, weight(small)
+
+
+def is_small(pod: Object) -> bool:
+    """Whether a pod is kept until the look after its end."""
+    return weight(pod) <= MOST_OF_A_DEPARTED_POD
 
 
 def is_too_large(kind: str, body: Object) -> str:

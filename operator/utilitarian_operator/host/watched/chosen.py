@@ -5,7 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from utilitarian_operator.adapters.cluster.cache import FLEETS, version
+from utilitarian_operator.adapters.cluster.cache import FLEETS
+from utilitarian_operator.adapters.cluster.versions import version
 from utilitarian_operator.api.objects import Object
 
 NAMESPACES = "namespaces"

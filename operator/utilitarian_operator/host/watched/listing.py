@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from utilitarian_operator.adapters.broker.timing import CLOCK
-from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store, version
+from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.adapters.cluster.sieve import Sieve
+from utilitarian_operator.adapters.cluster.versions import version
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import ClusterError, HistoryWentBack, Rejected
 from utilitarian_operator.host.health import History, ProcessHealth, WatchProgress
@@ -191,7 +192,8 @@ class Listing:
             touched: set[Key] = set()
             for plural in WATCHED:
                 found = [*sieve.found(plural), *self.store.objects_in(plural, apart)]
-                touched |= self.store.replace(plural, found, min(each[plural] for each in listed.values()))
+                at = min(each[plural] for each in listed.values())
+                touched |= self.store.replace(plural, found, at, sieve.room.weight_of)
                 told(plural, max(map(version, found), default=0))
             if self.chosen is not None:
                 self.chosen.listed(unlisted)

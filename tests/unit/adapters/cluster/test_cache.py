@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.support.lost_pods import disrupted, pod
-from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, Key, Store, fleet_of, version
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, Key, Store, fleet_of
 from utilitarian_operator.adapters.cluster.room import Room
+from utilitarian_operator.adapters.cluster.versions import version
 
 KEY = Key("ns", "fleet")
 
