@@ -29,6 +29,8 @@ NO_WORDS = re.compile(r"\b(None|nan|inf|datetime|timedelta)\b|<[\w.]+ object")
 SILENT_NODE = re.compile(r"\bnode \S+ doesn't answer")
 FOUGHT = "is changed by another client or by a webhook"
 """Of what the operator applies: in no world does anyone do that."""
+LOOKS = 3
+"""What is due within some seconds may take so many looks: one that sees it, one that does it, one that is told."""
 GRACE_S = 240.0
 """The `drainTimeout` of every pool."""
 
@@ -73,6 +75,10 @@ class Invariants:
         self._fine = set[str]()
         """The texts of the last status in which nothing was found; most of the next one are among them."""
 
+    def _late(self, seconds: float) -> float:
+        """How long something may take, where a look each second would need so long: it may take three looks."""
+        return seconds + LOOKS * max(float(self._world.tick_s) - 1.0, 0.0)
+
     def breach(self, what: str, detail: str, key: str = "") -> None:
         """Record one; a second of the same kind and key says nothing new."""
         if (what, key or detail) not in self._seen:
@@ -98,7 +104,7 @@ class Invariants:
         marks = ((body.get("metadata") or {}).get("annotations") or {}) if method == "PATCH" else {}
         if marks.get(DRAINING):
             self._chosen(place.rpartition("/")[2])
-        if now > max(self.quiet_from, self._world.rabbit.worked_at + SETTLES_IN_S):
+        if now > max(self.quiet_from, self._world.rabbit.worked_at + self._late(SETTLES_IN_S)):
             self.breach("not-quiet", f"{method} {place} at rest: {str(body)[:200]}", kind)
         self._recent.append((now, place))
         while self._recent[0][0] < now - 60:
@@ -127,7 +133,7 @@ class Invariants:
         here = {it: body for it, body in deployments.items() if is_of_neighbour(it) == is_of_neighbour(name)}
         others = sum(it["spec"].get("replicas", 1) for other, it in here.items() if other != name)
         most = world.spec["maxWorkers"]
-        fresh = world.unseen or world.loop.now - max(world.edited_at, world.by_hand_at) < OBEYS_IN_S
+        fresh = world.unseen or world.loop.now - max(world.edited_at, world.by_hand_at) < self._late(OBEYS_IN_S)
         if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
             self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
         pool = asked_for(world.spec, name.removeprefix(f"{world.name}-"))
@@ -149,7 +155,7 @@ class Invariants:
         if is_of_neighbour(place.split("/")[1] if "/" in place else ""):
             return
         mode, since = world.mode
-        later = world.loop.now - since > OBEYS_IN_S and mode == world.spec.get("mode")
+        later = world.loop.now - since > self._late(OBEYS_IN_S) and mode == world.spec.get("mode")
         if later and mode == "Paused" and place.startswith("deployments") and place.endswith("/scale"):
             self.breach("scaled-while-paused", f"{method} {place}, paused since {since:g}", place)
         if later and mode == "Preview" and what in {"deployments", "statefulsets"}:
@@ -159,20 +165,20 @@ class Invariants:
         """A worker is marked to leave: not one with tasks where another of its pool has long had none."""
         world, workers = self._world, self._world.kubelet.workers
         worker, now = workers.get(name), self._world.loop.now
-        if worker is None or not worker.running or not world.sees or worker.begun_at > now - LONG_BUSY_S:
+        if worker is None or not worker.running or not world.sees or worker.begun_at > now - self._late(LONG_BUSY_S):
             return
         pods = world.server.objects["pods"]
         pool = pods[name]["metadata"]["labels"][POOL]
-        if asked_for(world.spec, pool) is None or now - world.edited_at < OBEYS_IN_S:
+        if asked_for(world.spec, pool) is None or now - world.edited_at < self._late(OBEYS_IN_S):
             return  # all workers of a pool that is removed leave
         for other, body in pods.items():
             metadata, one = body["metadata"], workers.get(other)
             marked = DRAINING in (metadata.get("annotations") or {})
             if metadata["labels"].get(POOL) != pool or marked or one is None or not is_ready(body) or leaving(body):
                 continue
-            if one.hears and not one.holds and one.consuming and now - one.idle_since > LONG_IDLE_S:
+            if one.hears and not one.holds and one.consuming and now - one.idle_since > self._late(LONG_IDLE_S):
                 detail = f"{name} holds {worker.holds}, {other} has long held nothing"
-                world.loop.call_later(TOGETHER_S, self._passed_over, other, detail, pool)
+                world.loop.call_later(self._late(TOGETHER_S), self._passed_over, other, detail, pool)
 
     def _passed_over(self, idle: str, detail: str, pool: str) -> None:
         """A worker with tasks was chosen: not beside the one that had none, whose mark comes a moment later."""
@@ -257,7 +263,7 @@ class Invariants:
         """Whether its pool is no longer asked for, or was not a moment ago: all that waits in its workers goes back."""
         world = self._world
         gone = asked_for(world.spec, pod["metadata"]["labels"][POOL]) is None
-        return gone or world.loop.now - world.edited_at < OBEYS_IN_S
+        return gone or world.loop.now - world.edited_at < self._late(OBEYS_IN_S)
 
     def deletes(self, pod: Object) -> None:
         """The operator itself deletes a pod."""
@@ -293,8 +299,8 @@ class Invariants:
         there, most = sum(not leaving(it) and not self._ends_its_tasks(it) for it in pods), world.spec["maxWorkers"]
         fine = there <= most or world.person_scaled or world.rolled
         self._over_since = None if fine else self._over_since or world.loop.now
-        if self._over_since and world.loop.now - max(self._over_since, world.edited_at) > SETTLES_IN_S:
-            self.breach("max-pods", f"{there} worker pods for {SETTLES_IN_S:g} s, above {most}", "pods")
+        if self._over_since and world.loop.now - max(self._over_since, world.edited_at) > self._late(SETTLES_IN_S):
+            self.breach("max-pods", f"{there} worker pods for {self._late(SETTLES_IN_S):g} s, above {most}", "pods")
 
         if not self._clock_is_right:
             self._wrong_at = world.loop.now
@@ -309,13 +315,13 @@ class Invariants:
         """Workers of a pool that was removed take nothing more."""
         world = self._world
         obeys = world.sees and world.spec.get("mode", "Auto") == "Auto"
-        if not obeys or world.loop.now - world.edited_at < WAKES_IN_S:
+        if not obeys or world.loop.now - world.edited_at < self._late(WAKES_IN_S):
             return
         for pool in world.made_of:
             if asked_for(world.spec, pool) is not None:
                 continue
             for worker in self._workers_of(f"{world.name}-{pool}"):
-                if worker.hears and worker.consuming and world.loop.now - worker.born > WAKES_IN_S:
+                if worker.hears and worker.consuming and world.loop.now - worker.born > self._late(WAKES_IN_S):
                     self.breach("removed-consumes", f"{worker.pod} consumes {sorted(worker.consuming)}", pool)
 
     def _ends_its_tasks(self, pod: Object) -> bool:
@@ -335,7 +341,7 @@ class Invariants:
                 idle[name] = self._idle.get(name, world.loop.now)
         self._idle = idle
         for name, since in idle.items() if world.sees else ():
-            if world.loop.now - since > WAKES_IN_S:
+            if world.loop.now - since > self._late(WAKES_IN_S):
                 self.breach("ready-but-idle", f"{name} is ready and not marked, and consumes nothing", name)
 
     def _look_at_marked(self) -> None:
@@ -349,7 +355,7 @@ class Invariants:
                 takes[name] = self._takes.get(name, world.loop.now)
         self._takes = takes
         for name, since in takes.items():
-            if world.loop.now - since > WAKES_IN_S:
+            if world.loop.now - since > self._late(WAKES_IN_S):
                 self.breach("marked-consumes", f"{name} is marked to leave, and consumes", name)
 
     def _look_at_sleepers(self) -> None:
@@ -361,9 +367,13 @@ class Invariants:
         if asked >= world.spec["maxWorkers"]:
             self._full_at = now  # another one must leave first
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
-        if not world.sees or max(lied, world.edited_at) > now - WAKES_IN_S or world.spec.get("mode", "Auto") != "Auto":
+        if (
+            not world.sees
+            or max(lied, world.edited_at) > now - self._late(WAKES_IN_S)
+            or world.spec.get("mode", "Auto") != "Auto"
+        ):
             return
-        if now - self._full_at < OBEYS_IN_S:
+        if now - self._full_at < self._late(OBEYS_IN_S):
             return
         for pool in world.made_of:
             live, asked = world.server.objects["deployments"].get(f"{world.name}-{pool}"), asked_for(world.spec, pool)
@@ -371,16 +381,16 @@ class Invariants:
                 continue
             ready = [it for queue in QUEUES_OF[pool] if queue in rabbit.queues for it in rabbit.queues[queue].ready]
             # By a clock that is wrong what was given back for its ETA is due when that clock says so.
-            trusts = now - self._wrong_at > WAKES_IN_S
+            trusts = now - self._wrong_at > self._late(WAKES_IN_S)
             waiting = [it.waits_since(now) for it in ready if trusts or it.eta is None]
             first = min((it for it in waiting if it is not None), default=now)
-            if now - first > WAKES_IN_S + patience(asked):
+            if now - first > self._late(WAKES_IN_S) + patience(asked):
                 self.breach("overslept", f"{pool}: a task has waited for {now - first:.0f} s", pool)
 
     @property
     def _nodes_answer(self) -> bool:
         """Whether all have for a while, as the operator could see, by a clock that was right."""
-        since = self._world.loop.now - SETTLES_IN_S
+        since = self._world.loop.now - self._late(SETTLES_IN_S)
         return bool(self._world.sees) and max(self._lost_at, self._wrong_at) < since
 
     @property
@@ -391,7 +401,7 @@ class Invariants:
     def look_at_questions(self) -> None:
         """Once a minute: how much the broker was asked."""
         asked = self._world.rabbit.questions
-        if asked - self._questions > MOST_QUESTIONS_A_MINUTE:
+        if asked - self._questions > MOST_QUESTIONS_A_MINUTE / min(self._world.tick_s, 1.0):
             self.breach("question-storm", f"{asked - self._questions} questions in 60 s", "storm")
         self._questions = asked
 

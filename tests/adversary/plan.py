@@ -43,6 +43,8 @@ WEIGHTS = dict.fromkeys(("process", "watch", "workers", "people", "api", "broker
 """How much oftener than the others families are drawn that meet the most of the operator."""
 TOGETHER = 5
 """Families that are drawn together, at most."""
+TICKS = {0.25: 1, 0.5: 1, 1.0: 8, 2.0: 2, 4.0: 2, 10.0: 2}
+"""How often a tick is drawn, by its seconds."""
 MOMENTS = ("mark", "gate", "step-down", "step-up", "start", "rollout", "lease")
 AT_MOMENTS, SHARE = "moments", 0.5
 """With this family half of the faults, of whichever family, wait for one of them."""
@@ -84,6 +86,7 @@ class Scenario:
         why: what it once found.
         pools: of the fleet.
         neighbour: whether there is a second fleet, that nothing is done to.
+        tick_s: seconds between two of the operator's looks at a fleet.
     """
 
     seed: int
@@ -92,6 +95,7 @@ class Scenario:
     why: str = ""
     pools: tuple[str, ...] = POOLS
     neighbour: bool = False
+    tick_s: float = 1.0
 
 
 def length_s(hours: float) -> float:
@@ -100,8 +104,9 @@ def length_s(hours: float) -> float:
 
 
 def of_seed(seed: int, hours: float) -> Scenario:
-    """The world of a seed: its pools and what goes wrong are drawn; in each fourth is a second fleet."""
-    return Scenario(seed, hours, drawn(seed, hours, by_weight(seed)), pools=pools(seed), neighbour=seed % 4 == 3)
+    """The world of a seed: its pools, its tick and what goes wrong are drawn; in each fourth is a second fleet."""
+    plan = drawn(seed, hours, by_weight(seed))
+    return Scenario(seed, hours, plan, pools=pools(seed), neighbour=seed % 4 == 3, tick_s=tick_s(seed))
 
 
 def by_weight(seed: int) -> tuple[str, ...]:
@@ -120,6 +125,11 @@ def pools(seed: int) -> tuple[str, ...]:
     (number,) = rng.choices((1, 2, 3, 4), (4, 4, 2, 1))
     chosen = rng.sample(POOLS, number)
     return tuple(it for it in POOLS if it in chosen)
+
+
+def tick_s(seed: int) -> float:
+    """The operator's `--tick` in a world: half of them have the default."""
+    return random.Random(seed * 19 + 41).choices(tuple(TICKS), tuple(TICKS.values()))[0]
 
 
 def drawn(
@@ -167,5 +177,7 @@ def written(scenario: Scenario) -> str:
         document["pools"] = list(pools)
     if not scenario.neighbour:
         del document["neighbour"]
+    if scenario.tick_s == 1.0:
+        del document["tick_s"]
     document["plan"] = [{name: value for name, value in it.items() if value != ""} for it in document["plan"]]
     return yaml.safe_dump(document, sort_keys=False, width=120)

@@ -120,6 +120,8 @@ def _scenario(asked: argparse.Namespace, seed: int) -> Scenario:
         drawn = replace(drawn, plan=())
     elif asked.families:
         drawn = replace(drawn, plan=plans.drawn(seed, asked.hours, asked.families.split(",")))
+    if asked.tick:
+        drawn = replace(drawn, tick_s=asked.tick)
     return replace(drawn, pools=tuple(asked.pools.split(","))) if asked.pools else drawn
 
 
@@ -131,6 +133,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--families", default="", help=known)
     pools = f"of the fleet, separated by commas: {', '.join(POOLS)}; without it each seed draws some"
     parser.add_argument("--pools", default="", help=pools)
+    tick = "seconds between two of the operator's looks at a fleet; without it each seed draws them"
+    parser.add_argument("--tick", type=float, default=0.0, help=tick)
     parser.add_argument("--no-faults", action="store_true", help="let nothing go wrong")
     parser.add_argument("--scenario", default="", help="play this file instead")
     parser.add_argument("--tries", type=int, default=0, help="worlds to play at most to cut a plan down")

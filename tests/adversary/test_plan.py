@@ -1,9 +1,10 @@
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from tests.adversary import plan as plans
-from tests.adversary.plan import CURED_S, FAMILIES, FIRST_AT_S, TOGETHER, WEIGHTS
+from tests.adversary.plan import CURED_S, FAMILIES, FIRST_AT_S, TICKS, TOGETHER, WEIGHTS
 
 
 @pytest.mark.parametrize("hours", [0.05, 0.1, 0.16, 0.2, 0.25, 0.3, 0.5, 3, 24])
@@ -21,3 +22,16 @@ def test_every_family_is_drawn_by_its_weight() -> None:
     assert all(len(set(it)) == len(it) for it in drawn)
     assert set(times) == set(FAMILIES)
     assert min(times[it] for it in WEIGHTS) > max(times[it] for it in FAMILIES if it not in WEIGHTS)
+
+
+def test_every_tick_is_drawn_and_its_default_in_half_of_the_worlds() -> None:
+    drawn = Counter(plans.of_seed(seed, 0.16).tick_s for seed in range(2000))
+    assert set(drawn) == set(TICKS)
+    assert 900 < drawn[1.0] < 1100
+
+
+def test_a_file_keeps_what_a_seed_has_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "kept.yaml"
+    for seed in range(40):
+        path.write_text(plans.written(plans.of_seed(seed, 0.16)))
+        assert plans.read(path) == plans.of_seed(seed, 0.16)

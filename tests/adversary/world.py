@@ -59,6 +59,7 @@ class World:
         asked: the resource of a world in which nothing happens, which is over when it must have settled.
         made_of: the pools of the fleet, of `fleet.POOLS`.
         neighbour: whether there is a second fleet, with a broker of its own.
+        tick_s: seconds between two looks at a fleet.
     """
 
     name = fleet.NAME
@@ -74,7 +75,9 @@ class World:
         *,
         made_of: Sequence[str] = fleet.POOLS,
         neighbour: bool = False,
+        tick_s: float = 1.0,
     ) -> None:
+        self.tick_s = tick_s
         self.made_of = tuple(made_of)
         self.queues = tuple(queue for pool in made_of for queue in fleet.QUEUES_OF[pool])
         self.least = {pool: fleet.LEAST[pool] for pool in made_of}
@@ -188,15 +191,19 @@ class World:
     def sees(self) -> bool:
         """Whether the operator has had a good sight of everything for a while."""
         wrong = [until for _, until in self.rabbit.helpless] + [self.rabbit.slow_until]
-        return self.serves and max(wrong) < self.loop.now - WELL_FOR_S
+        return self.serves and max(wrong) < self.loop.now - self._well_for_s
 
     @property
     def serves(self) -> bool:
         """Whether the operator's process, its watches and the API server have been well for a while."""
-        since, process, watches = self.loop.now - WELL_FOR_S, self.process, self.process.watches
+        since, process, watches = self.loop.now - self._well_for_s, self.process, self.process.watches
         if process.dead or watches is None or watches.broken or max(process.began, process.suspended_until) > since:
             return False
         return max([*watches.stalled.values(), self.weather.until]) < since
+
+    @property
+    def _well_for_s(self) -> float:
+        return WELL_FOR_S + 2 * self.tick_s
 
     def broker_of(self, pod: str) -> RabbitMQ:
         """That a worker is a client of."""
@@ -261,7 +268,11 @@ class World:
         lease = NAMESPACE if self._replicas > 1 else None
         instance = f"operator-{self._started}"
         settings = Settings(
-            namespaces=(NAMESPACE,), resync=timedelta(minutes=5), lease_namespace=lease, instance=instance
+            namespaces=(NAMESPACE,),
+            resync=timedelta(minutes=5),
+            lease_namespace=lease,
+            instance=instance,
+            tick=timedelta(seconds=self.tick_s),
         )
         return Process(self, settings)
 
@@ -415,8 +426,8 @@ def play(scenario: Scenario, until: str | None = None) -> World:
     """One world, from its beginning to its end. Its garbage is collected afterwards: that is quicker."""
     gc.disable()
     try:
-        made_of, neighbour = scenario.pools, scenario.neighbour
-        world = World(scenario.seed, scenario.plan, scenario.hours, until, made_of=made_of, neighbour=neighbour)
+        drawn: Any = {"made_of": scenario.pools, "neighbour": scenario.neighbour, "tick_s": scenario.tick_s}
+        world = World(scenario.seed, scenario.plan, scenario.hours, until, **drawn)
         return world.play()
     finally:
         gc.enable()
