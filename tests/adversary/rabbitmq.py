@@ -175,9 +175,9 @@ class RabbitMQ:
         return [_read(reply) for speaker in self.speakers for reply in speaker.replies(question, asked)]
 
     def order(self, node: str, command: str, queue: str) -> None:
-        """An order comes to a worker a moment later, and is heard when the worker hears: all in their order.
+        """An order comes to a worker a moment later, and is heard when the worker hears.
 
-        A real one may do those that it hears at once in any order (docs/adversary.md).
+        Those that it hears at once it does in any order: kombu's event loop keeps in a set what it is to do next.
         """
         # A channel and a mailbox's queue keep the order of what is sent.
         at = max(self.loop.now + self.rng.uniform(0.01, 0.2), self.heard_at.get(node, 0.0) + 1e-6)
@@ -195,7 +195,10 @@ class RabbitMQ:
         if worker is not None and worker.connected and not worker.stopping and not worker.hears:
             self.loop.call_later(HEARS_EACH_S, self._hear, node)
             return
-        for command, queue in self._orders.pop(node):
+        orders = self._orders.pop(node)
+        if len(orders) > 1:
+            self.rng.shuffle(orders)
+        for command, queue in orders:
             if worker is not None and worker.hears:  # the mailbox of one that has left is gone
                 (worker.cancel if command == "cancel_consumer" else worker.add)(queue)
 

@@ -46,6 +46,9 @@ class Busy:
         running = ledger.running()
         return {record.hostname for record in ledger.records if record.task_id in running}
 
+    def begun(self, node: str) -> int:
+        return sum(it.event == "start" and it.hostname == node for it in self.installation.ledger.read().records)
+
     def marked(self) -> set[str]:
         fleet = self.installation.fleet
         pods = fleet.controlplane.pods(fleet.namespace, "utilitarian.io/pool=work")
@@ -134,7 +137,7 @@ def test_load_that_returns_takes_busy_workers_back_and_starts_new_ones_at_once(
     assert all(life.led for life in lives.lives())
 
 
-def test_a_worker_that_takes_nothing_any_more_keeps_no_pool_awake(
+def test_a_worker_that_was_told_to_take_nothing_more_and_stays_consumes_again(
     installation: Installation, operator: Operator, lives: PodLives
 ) -> None:
     """As one that hung, and then obeyed at once and in any order what it had been told."""
@@ -142,6 +145,10 @@ def test_a_worker_that_takes_nothing_any_more_keeps_no_pool_awake(
     node = min(busy.at_work())
     with closing(RemoteControl(installation.broker_url)) as control:
         control.cancel_consumers(node, [DEFAULT])
+    begun = busy.begun(node)
+    busy.more(30)
+    # One may be on its way to it when it cancels, and one waits in it for the task that it runs.
+    installation.wait(lambda: busy.begun(node) >= begun + 4)
     busy.finish()
     assert wrong_victims(operator) == 0
     assert all(life.led for life in lives.lives())

@@ -66,14 +66,31 @@ def ailing(operator: Operator, installation: Installation, reason: str) -> float
     return value
 
 
+CONSUMES_NO_MORE = """
+import pathlib
+from celery.worker.control import Panel
+
+def add_consumer(state, queue, **_):
+    with pathlib.Path({told!r}).open("a") as lines:
+        print(state.hostname, queue, file=lines)
+
+Panel.data["add_consumer"] = add_consumer
+"""
+"""Notes that it is told to consume a queue, and does not."""
+
+
 def test_a_worker_that_answers_and_does_not_consume_is_stuck_and_replaced(
-    installation: Installation, operator: Operator
+    installation: Installation, operator: Operator, tmp_path: Path
 ) -> None:
-    fleet, pod = installation.fleet, one_worker(installation)
+    told = tmp_path / "told"
+    words = changed_application(tmp_path, CONSUMES_NO_MORE.format(told=str(told)))
+    words["env"].append({"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)})
+    fleet, pod = installation.fleet, one_worker(installation, **words)
     with closing(RemoteControl(installation.broker_url)) as control:
         control.cancel_consumers(f"celery@{pod}", [DEFAULT])
     sent = installation.send(DEFAULT, 3, 0.1)
     installation.wait(lambda: fleet.pods("work") and pod not in fleet.pods("work"))
+    assert told.read_text().splitlines() == [f"celery@{pod} {DEFAULT}"]
     installation.wait(lambda: len(installation.ledger.read().ids("end")) == 3)
     assert installation.ledger.read().summary(sent).each_finished_once
     installation.wait(lambda: "WorkerReplaced" in dict(fleet.events()))

@@ -4,9 +4,9 @@ from datetime import timedelta
 import pytest
 
 from tests.support.pools import NOW, fleet
-from tests.support.worker_pods import SILENT, pod, released, said, snapshot
+from tests.support.worker_pods import NOTHING, SILENT, pod, released, said, snapshot
 from utilitarian_operator.core.draining.plan import drain_plans, may_go
-from utilitarian_operator.core.draining.steps import Release, Resize
+from utilitarian_operator.core.draining.steps import Release, Resize, ResumeConsumers
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
@@ -83,3 +83,10 @@ def test_of_pods_that_do_not_run_none_is_a_wrong_victim() -> None:
     ]
     assert drain.resize == Resize(2, ("b",))
     assert drain.others == {"a"}
+
+
+def test_a_pool_of_as_many_workers_as_are_wanted_is_not_left_alone_while_one_consumes_nothing() -> None:
+    enough = {"pool": start(Step("demand", 2, 2, "two"))}
+    seen = snapshot(pod("a"), pod("b", NOTHING), reported=said(2, 2))
+    drain = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), enough, {})["pool"]
+    assert (drain.resize, drain.steps) == (None, (ResumeConsumers("b", ("q",)),))

@@ -51,6 +51,46 @@ def released(name: str) -> Worker:
 
 CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
     "enough workers: nothing": (PoolWorkers([worker("a"), worker("b")], 2), 2, []),
+    "one that stays and consumes nothing is told to": (
+        PoolWorkers([worker("a", 1, consuming=()), worker("b")], 2, queues=("queue",)),
+        2,
+        [ResumeConsumers("a", ("queue",))],
+    ),
+    "but not one that is chosen to leave": (
+        PoolWorkers([worker("a", consuming=()), worker("b", 1)], 2, queues=("queue",)),
+        1,
+        [MarkDraining("a")],
+    ),
+    "also one that was never ready: it would not become so": (
+        PoolWorkers([worker("a", consuming=(), ready=False)], 1, queues=("queue",)),
+        1,
+        [ResumeConsumers("a", ("queue",))],
+    ),
+    "nor one that did not say, or consumes one queue of two": (
+        PoolWorkers([worker("a", consuming=None), worker("b")], 2, queues=("queue", "another")),
+        2,
+        [],
+    ),
+    "nor one that may have been released, by what the Deployment says": (
+        PoolWorkers([worker("a", consuming=())], 1, queues=("queue",), agreed=False),
+        1,
+        [],
+    ),
+    "nor one that hangs in its start and is deduced to hold nothing": (
+        PoolWorkers([worker("a", consuming=(), ready=False, blank=True)], 1, queues=("queue",)),
+        1,
+        [],
+    ),
+    "nor one that is being deleted": (
+        PoolWorkers([worker("a"), replace(worker("b", consuming=()), leaving=True)], 1, queues=("queue",)),
+        1,
+        [],
+    ),
+    "nor one of gevent": (
+        PoolWorkers([worker("a", consuming=())], 1, queues=("queue",), may_return=False),
+        1,
+        [],
+    ),
     "more are wanted": (PoolWorkers([worker("a")], 1), 4, [Resize(4)]),
     "the idle one goes": (PoolWorkers([worker("a", 3), worker("b"), worker("c", 1)], 3), 2, [MarkDraining("b")]),
     "the one that is not ready goes first": (
@@ -265,6 +305,7 @@ def test_step(pool_workers: PoolWorkers, desired: int, expected: list[DrainStep]
             id="one that doesn't run, too",
         ),
         pytest.param(PoolWorkers([cancelled("a")], 1, may_return=False), [], id="gevent goes on"),
+        pytest.param(PoolWorkers([worker("a", consuming=())], 1), [], id="what has no mark is left as it is"),
     ],
 )
 def test_leaving_auto_lifts_the_marks(pool_workers: PoolWorkers, expected: list[DrainStep]) -> None:
@@ -356,10 +397,20 @@ def test_no_worker_is_asked_for_where_none_is_wanted(pool_workers: PoolWorkers, 
 @given(pools(), st.integers(0, 10))
 def test_capacity_never_falls_below_what_is_wanted(pool_workers: PoolWorkers, desired: int) -> None:
     taken = sum(isinstance(step, MarkDraining) for step in steps(pool_workers, desired))
-    back = sum(isinstance(step, ResumeConsumers) for step in steps(pool_workers, desired))
+    marked = {one.name for one in pool_workers.draining}
+    back = sum(isinstance(it, ResumeConsumers) and it.pod in marked for it in steps(pool_workers, desired))
     grown = sum(
         step.replicas - pool_workers.replicas
         for step in steps(pool_workers, desired)
         if isinstance(step, Resize) and not step.going
     )
     assert pool_workers.capacity - taken + back + grown >= min(desired, pool_workers.capacity + back + grown)
+
+
+@given(pools(), st.integers(0, 10))
+def test_a_worker_that_is_told_to_consume_is_not_told_to_leave(pool_workers: PoolWorkers, desired: int) -> None:
+    told = steps(pool_workers, desired)
+    consume = {step.pod for step in told if isinstance(step, ResumeConsumers)}
+    leave = {step.pod for step in told if isinstance(step, MarkDraining | CancelConsumers | Release)}
+    assert not consume & leave
+    assert not consume & {one.name for one in pool_workers.workers if one.consuming or one.leaving}

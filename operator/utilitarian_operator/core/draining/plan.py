@@ -20,6 +20,7 @@ from utilitarian_operator.core.draining.workers import OpenGate, agreed, gates, 
 from utilitarian_operator.core.labels import POOL_LABEL
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT
+from utilitarian_operator.core.observation.assemble import takes_nothing
 from utilitarian_operator.core.observation.broker_settings import delivery_limit
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
@@ -184,11 +185,13 @@ def _drain_plan(pool: Pool, snapshot: FleetSnapshot, desired: int, since: timede
 def _stands(seen: PoolSnapshot, desired: int) -> bool:
     """Whether there is nothing to lead: as many workers as are wanted, of which none leaves and each is called ready.
 
-    Where the controller has yet to make or to end some, the steps say what that means.
+    Where the controller has yet to make or to end some, or one says that it consumes nothing, the steps say what that
+    means.
     """
     staying = all(pod.marked is None and not pod.leaving and not pod.released for pod in seen.pods)
     called_ready = all(pod.gate is True or not pod.gated for pod in seen.pods)
-    return staying and called_ready and seen.replicas == desired == len(seen.pods)
+    consuming = not any(takes_nothing(pod) and not pod.blank for pod in seen.pods)
+    return staying and called_ready and consuming and seen.replicas == desired == len(seen.pods)
 
 
 def _standing(seen: PoolSnapshot) -> DrainPlan:

@@ -64,6 +64,12 @@ class Worker:
         return not (self.held.active or self.held.reserved) and (self.later or not self.held.scheduled)
 
     @property
+    def takes_nothing(self) -> bool:
+        """Whether it is to stay, and says itself that it consumes nothing."""
+        staying = self.marked is None and not self.leaving
+        return staying and not self.blank and self.consuming == ()
+
+    @property
     def tasks(self) -> float:
         """Tasks it holds; a worker that doesn't answer holds more than any that does."""
         if not self.running:
@@ -95,7 +101,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class ResumeConsumers:
-    """Tell a marked worker to consume again; its mark is lifted when it says that it does."""
+    """Tell a worker to consume again; its mark, if it has one, is lifted when it says that it does."""
 
     pod: str
     queues: tuple[str, ...]
@@ -189,8 +195,9 @@ def steps(pool_workers: PoolWorkers, desired: int) -> list[DrainStep]:
     grow = [Resize(pool_workers.replicas + missing)] if missing > 0 else []
     going = [worker for worker in pool_workers.draining if worker not in returning]
     shrink = _shrink(pool_workers, going, desired) if not grow else []
-    back = [_return(pool_workers, worker) for worker in returning]
-    return [*grow, *back, *_choose(pool_workers, desired), *_onwards(pool_workers, going, desired), *shrink]
+    chosen = list(_choose(pool_workers, desired))
+    back = [*(_return(pool_workers, worker) for worker in returning), *_to_consume(pool_workers, chosen)]
+    return [*grow, *back, *chosen, *_onwards(pool_workers, going, desired), *shrink]
 
 
 def keeps_ready(pool_workers: PoolWorkers, desired: int) -> bool:
@@ -277,6 +284,22 @@ def _taken_back(pool_workers: PoolWorkers, missing: int) -> list[Worker]:
 def _return(pool_workers: PoolWorkers, worker: Worker) -> ResumeConsumers | Unmark:
     consumes = bool(worker.consuming) or not worker.running
     return Unmark(worker.name, pool_workers.queues) if consumes else ResumeConsumers(worker.name, pool_workers.queues)
+
+
+def _to_consume(pool_workers: PoolWorkers, chosen: Iterable[MarkDraining]) -> Iterator[ResumeConsumers]:
+    """Let workers consume again that are to stay, and say that they consume nothing.
+
+    One that was deaf when it was told to take nothing more, and then to consume again, does both when it hears, in any
+    order: kombu keeps in a set what its event loop is to do next (`Hub._ready`). Each is told once: that it consumes
+    nothing is not believed from then on, until it has said that it consumes. Where a watch may stand still, one that
+    seems to stay may have been released.
+    """
+    if not (pool_workers.may_return and pool_workers.agreed):
+        return
+    leave = {step.pod for step in chosen}
+    for worker in pool_workers.workers:
+        if worker.takes_nothing and worker.name not in leave:
+            yield ResumeConsumers(worker.name, pool_workers.queues)
 
 
 def _onwards(pool_workers: PoolWorkers, going: Iterable[Worker], desired: int) -> Iterator[CancelConsumers | Release]:
