@@ -296,36 +296,46 @@ def test_two_that_know_of_each_other_never_hold_it_at_once_although_it_is_delete
 
 
 @settings(max_examples=examples(200), deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 1), st.floats(0.0, 8.0), st.sampled_from(["attempt", "delete", "anew"]))))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1),
+            st.sampled_from([0.0, 0.5, 2.5, 5.0, 6.0, 7.5]),
+            st.sampled_from(["attempt", "delete", "anew", "first is away"]),
+        )
+    )
+)
 def test_one_that_has_seen_no_holder_waits_where_it_is_known_that_there_was_one(
     steps: list[tuple[int, float, str]],
 ) -> None:
-    """A process that began after the Lease had been deleted made a new one at once: two held it."""
+    """A process that began after the Lease had been deleted, or whose own time was over, made a new one at once."""
     machine = Machine()
     cluster = cluster_of(machine)
+    held = list[str]()
 
     async def was_held() -> bool:
-        return first.taken > 0
+        return bool(held)
 
     def made(name: str) -> Lease:
         return Lease(cluster, NAMESPACE, NAME, name, TERMS, machine.seconds, was_held)
 
-    first = lease(cluster, machine, "one")
-
     async def play() -> None:
-        both = [first, made("two")]
-        await first.attempt()
+        both = [made("one"), made("two")]
+        await both[0].attempt()
+        held.append("one")
         for who, pause_s, what in steps:
             machine.now += pause_s
             if what == "anew" and who:
                 both[1] = made("two") if both[1].left_s <= 0 else both[1]
-            await both[who].attempt()
+            there = both[1:] if what == "first is away" else both
+            await (both[who] if both[who] in there else both[1]).attempt()
             assert sum(it.left_s > 0 for it in both) <= 1
-            for it in both * 2:  # each sees what the other one made
+            for it in there * 2:  # each sees what the other one made
                 if it.left_s <= 0:
                     await it.attempt()
             assert sum(it.left_s > 0 for it in both) <= 1
-            if what == "delete":
+            if what == "delete" or (what == "first is away" and both[1].left_s > 0 and len(held) == 1):
+                held.append("deleted")
                 with suppress(Gone):
                     await cluster.delete(await cluster.read("Lease", NAMESPACE, NAME))
 
