@@ -10,11 +10,18 @@ from tests.support.controlplane import ControlPlane
 from tests.support.operator import in_process
 from tests.support.waiting import wait_until
 from utilitarian_operator.api.names import FLEETS_LEASE
-from utilitarian_operator.host import namespaces
+from utilitarian_operator.host import leadership, namespaces
+from utilitarian_operator.host.lease import Terms
 from utilitarian_operator.host.watched import unworked
 
 SOON = timedelta(seconds=60)
 MERGE = "application/merge-patch+json"
+
+
+@pytest.fixture(autouse=True)
+def short_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one operator has worked, the next one waits for as long as a Lease lasts that isn't there."""
+    monkeypatch.setattr(leadership, "TERMS", Terms(duration_s=2, margin_s=0.5, request_within_s=1.0))
 
 
 def holder(controlplane: ControlPlane, namespace: str) -> Any:

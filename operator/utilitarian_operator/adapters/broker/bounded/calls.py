@@ -24,7 +24,7 @@ MOST_BYTES = 16 * 1024 * 1024
 RESERVED = 4 * 1024 * 1024
 """Bytes of the call that no single message may take: what most workers say is small."""
 
-PART, AHEAD = 8, 256 * 1024
+PART, AHEAD = 8, 512 * 1024
 """When no more than that is left, a message may take one of so many parts of what is left beside the bytes that may be
 read before it is known what they are: however many say much, there is room for those that say little."""
 
