@@ -90,7 +90,7 @@ def test_a_worker_that_answers_and_does_not_consume_is_stuck_and_replaced(
         control.cancel_consumers(f"celery@{pod}", [DEFAULT])
     sent = installation.send(DEFAULT, 3, 0.1)
     installation.wait(lambda: fleet.pods("work") and pod not in fleet.pods("work"))
-    assert told.read_text().splitlines() == [f"celery@{pod} {DEFAULT}"]
+    assert set(told.read_text().splitlines()) == {f"celery@{pod} {DEFAULT}"}
     installation.wait(lambda: len(installation.ledger.read().ids("end")) == 3)
     assert installation.ledger.read().summary(sent).each_finished_once
     installation.wait(lambda: "WorkerReplaced" in dict(fleet.events()))

@@ -21,7 +21,6 @@ from utilitarian_operator.core.draining.eviction_guard import guards, idle_since
 from utilitarian_operator.core.draining.plan import (
     DrainPlan,
     PendingScaleDown,
-    Progress,
     drain_plans,
     reviewed,
     shrinking,
@@ -196,7 +195,7 @@ def _drained(figures: Figures, owner: Owner, seen: Seen, state: State, kept: Kep
     """What the pools need whose Deployments are this resource's."""
     deployments = seen.live[DEPLOYMENT]
     ours = {name for name, live in deployments.items() if controlled_by(live, owner.uid)}
-    found = drain_plans(figures.fleet, figures.snapshot, figures.decisions, state.drains.shrinking, kept)
+    found = drain_plans(figures.fleet, figures.snapshot, figures.decisions, state.drains, kept)
     drains = {pool: drain for pool, drain in found.items() if pool_object(owner.name, pool) in ours}
     because = {pool: figures.decisions[pool].message if pool in figures.decisions else NOT_ASKED_FOR for pool in drains}
     scales = []
@@ -340,7 +339,7 @@ def _report(  # noqa: PLR0913 - one look, and what the look before has made
         memories=with_kills(figures.fleet, state.memories, [it for it, _ in losses], figures.snapshot.at),
         health=state.health.with_all_recorded(),
         beat=changed(state.beat, recorded=beat),
-        drains=Progress(state.drains.shrinking, left, frozenset(slow)),
+        drains=state.drains.after(plan.drains, figures.snapshot, left, slow),
     )
     new = {pod: pool for pod, pool in slow.items() if pod not in state.drains.slow}
     lost = tuple((it.pool, it.cause) for it, _ in losses)

@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 
 from tests.support.pools import NOW, fleet
-from tests.support.worker_pods import NOTHING, SILENT, pod, released, said, snapshot
-from utilitarian_operator.core.draining.plan import drain_plans, may_go
+from tests.support.worker_pods import NOTHING, SILENT, WORKS, pod, released, said, snapshot
+from utilitarian_operator.core.draining.plan import Progress, drain_plans, may_go
 from utilitarian_operator.core.draining.steps import Release, Resize, ResumeConsumers
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
@@ -35,9 +35,9 @@ def test_a_look_over_the_fleet_asks_each_deployment() -> None:
     seen = snapshot(pod("a"), released("b"), reported=said(2, 2))
     fleet_sight = FleetSnapshot(NOW, {"pool": seen})
     decisions = {"pool": start(Step("demand", 2, 1, "one is enough"))}
-    assert drain_plans(FLEET, fleet_sight, decisions, {})["pool"].resize is None
+    assert drain_plans(FLEET, fleet_sight, decisions)["pool"].resize is None
     fresh = replace(fleet_sight, pools={"pool": replace(seen, reported=said(2, 1))})
-    drain = drain_plans(FLEET, fresh, decisions, {})["pool"]
+    drain = drain_plans(FLEET, fresh, decisions)["pool"]
     assert drain.resize == Resize(1, ("b",))
     assert drain.others == {"a"}
 
@@ -70,7 +70,7 @@ def test_a_worker_gives_no_task_back_that_waits_for_its_eta_where_the_queue_drop
     others = () if wanted == 0 else (pod("b"),)
     seen = snapshot(pod("a", NEXT_WEEK, marked=NOW), *others, reported=said(1 + wanted, 1 + wanted))
     decisions = {"pool": start(Step("demand", 1 + wanted, wanted, "fewer"))}
-    plan = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}, about=about), decisions, {})["pool"]
+    plan = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}, about=about), decisions)["pool"]
     assert (Release("a") in plan.steps) is goes
 
 
@@ -78,15 +78,56 @@ def test_of_pods_that_do_not_run_none_is_a_wrong_victim() -> None:
     asleep = {"running": False, "ready": False}
     gone = replace(released("b", **asleep), held=SILENT)
     seen = snapshot(pod("a"), gone, pod("c", SILENT, gate=None, **asleep), reported=said(3, 1))
-    drain = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), {"pool": start(Step("demand", 3, 2, "two"))}, {})[
-        "pool"
-    ]
+    drain = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), {"pool": start(Step("demand", 3, 2, "two"))})["pool"]
     assert drain.resize == Resize(2, ("b",))
     assert drain.others == {"a"}
 
 
-def test_a_pool_of_as_many_workers_as_are_wanted_is_not_left_alone_while_one_consumes_nothing() -> None:
-    enough = {"pool": start(Step("demand", 2, 2, "two"))}
-    seen = snapshot(pod("a"), pod("b", NOTHING), reported=said(2, 2))
-    drain = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), enough, {})["pool"]
+TWO = {"pool": start(Step("demand", 2, 2, "two"))}
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(pod("b", NOTHING), id="by its own word"),
+        pytest.param(pod("b", SILENT, sample=NOTHING), id="by the last that it said"),
+        pytest.param(pod("b", NOTHING, gate=None, ready=False), id="that was never ready"),
+    ],
+)
+def test_a_pool_of_as_many_workers_as_are_wanted_is_not_left_alone_while_one_consumes_nothing(one: PodSnapshot) -> None:
+    seen = snapshot(pod("a"), one, reported=said(2, 1 + one.ready))
+    drain = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), TWO)["pool"]
     assert (drain.resize, drain.steps) == (None, (ResumeConsumers("b", ("q",)),))
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(pod("b", WORKS, sample=NOTHING), id="it consumes again"),
+        pytest.param(pod("b", SILENT), id="it says nothing"),
+        pytest.param(pod("b", NOTHING, blank=True, gate=None, ready=False), id="what is deduced of one that hangs"),
+    ],
+)
+def test_nothing_is_told_to_a_worker_that_did_not_say_last_that_it_consumes_nothing(one: PodSnapshot) -> None:
+    seen = snapshot(pod("a"), one, reported=said(2, 1 + one.ready))
+    assert drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), TWO)["pool"].steps == ()
+
+
+def test_a_worker_that_consumes_nothing_whatever_it_is_told_is_told_each_ten_seconds() -> None:
+    seen, progress, told = snapshot(pod("a"), pod("b", NOTHING), reported=said(2, 2)), Progress(), []
+    for second in range(35):
+        look = FleetSnapshot(NOW + timedelta(seconds=second), {"pool": seen})
+        plans = drain_plans(FLEET, look, TWO, progress)
+        progress = progress.after(plans, look, {}, ())
+        told += [second for _ in plans["pool"].steps]
+    assert told == [0, 10, 20, 30]
+
+
+def test_a_worker_that_is_taken_back_is_told_at_each_look() -> None:
+    back, progress = snapshot(pod("a"), pod("b", SILENT, marked=NOW), reported=said(2, 2)), Progress()
+    for second in range(3):
+        look = FleetSnapshot(NOW + timedelta(seconds=second), {"pool": back})
+        plans = drain_plans(FLEET, look, TWO, progress)
+        assert plans["pool"].steps == (ResumeConsumers("b", ("q",)),)
+        progress = progress.after(plans, look, {}, ())
+    assert progress.told == {}

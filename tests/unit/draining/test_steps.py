@@ -45,6 +45,10 @@ def cancelled(name: str, active: int = 0) -> Worker:
     return worker(name, active, consuming=(), marked=MARKED)
 
 
+def nothing(name: str) -> Worker:
+    return worker(name, consuming=(), takes_nothing=True)
+
+
 def released(name: str) -> Worker:
     return worker(name, consuming=(), marked=MARKED, ready=False, released=True)
 
@@ -52,45 +56,37 @@ def released(name: str) -> Worker:
 CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
     "enough workers: nothing": (PoolWorkers([worker("a"), worker("b")], 2), 2, []),
     "one that stays and consumes nothing is told to": (
-        PoolWorkers([worker("a", 1, consuming=()), worker("b")], 2, queues=("queue",)),
+        PoolWorkers([nothing("a"), worker("b")], 2, queues=("queue",)),
         2,
+        [ResumeConsumers("a", ("queue",))],
+    ),
+    "also one that was never ready: it would not become so": (
+        PoolWorkers([replace(nothing("a"), ready=False)], 1, queues=("queue",)),
+        1,
+        [ResumeConsumers("a", ("queue",))],
+    ),
+    "also one whose word is not believed of what it may do": (
+        PoolWorkers([replace(nothing("a"), held=SILENT, consuming=None)], 1, queues=("queue",)),
+        1,
         [ResumeConsumers("a", ("queue",))],
     ),
     "but not one that is chosen to leave": (
-        PoolWorkers([worker("a", consuming=()), worker("b", 1)], 2, queues=("queue",)),
+        PoolWorkers([nothing("a"), worker("b", 1)], 2, queues=("queue",)),
         1,
         [MarkDraining("a")],
     ),
-    "also one that was never ready: it would not become so": (
-        PoolWorkers([worker("a", consuming=(), ready=False)], 1, queues=("queue",)),
+    "nor one that was just told": (PoolWorkers([worker("a", consuming=())], 1, queues=("queue",)), 1, []),
+    "nor one that is being deleted": (
+        PoolWorkers([worker("a"), replace(nothing("b"), leaving=True)], 1, queues=("queue",)),
         1,
-        [ResumeConsumers("a", ("queue",))],
-    ),
-    "nor one that did not say, or consumes one queue of two": (
-        PoolWorkers([worker("a", consuming=None), worker("b")], 2, queues=("queue", "another")),
-        2,
         [],
     ),
     "nor one that may have been released, by what the Deployment says": (
-        PoolWorkers([worker("a", consuming=())], 1, queues=("queue",), agreed=False),
+        PoolWorkers([nothing("a")], 1, queues=("queue",), agreed=False),
         1,
         [],
     ),
-    "nor one that hangs in its start and is deduced to hold nothing": (
-        PoolWorkers([worker("a", consuming=(), ready=False, blank=True)], 1, queues=("queue",)),
-        1,
-        [],
-    ),
-    "nor one that is being deleted": (
-        PoolWorkers([worker("a"), replace(worker("b", consuming=()), leaving=True)], 1, queues=("queue",)),
-        1,
-        [],
-    ),
-    "nor one of gevent": (
-        PoolWorkers([worker("a", consuming=())], 1, queues=("queue",), may_return=False),
-        1,
-        [],
-    ),
+    "nor one of gevent": (PoolWorkers([nothing("a")], 1, queues=("queue",), may_return=False), 1, []),
     "more are wanted": (PoolWorkers([worker("a")], 1), 4, [Resize(4)]),
     "the idle one goes": (PoolWorkers([worker("a", 3), worker("b"), worker("c", 1)], 3), 2, [MarkDraining("b")]),
     "the one that is not ready goes first": (
@@ -305,7 +301,7 @@ def test_step(pool_workers: PoolWorkers, desired: int, expected: list[DrainStep]
             id="one that doesn't run, too",
         ),
         pytest.param(PoolWorkers([cancelled("a")], 1, may_return=False), [], id="gevent goes on"),
-        pytest.param(PoolWorkers([worker("a", consuming=())], 1), [], id="what has no mark is left as it is"),
+        pytest.param(PoolWorkers([nothing("a")], 1), [], id="what has no mark is left as it is"),
     ],
 )
 def test_leaving_auto_lifts_the_marks(pool_workers: PoolWorkers, expected: list[DrainStep]) -> None:
@@ -345,6 +341,7 @@ def pools(draw: st.DrawFn) -> PoolWorkers:
             marked=MARKED if marked else None,
             consuming=draw(st.sampled_from([None, (), ("queue",)])),
         )
+        one = replace(one, takes_nothing=not one.consuming and draw(st.booleans()))
         gone = marked and draw(st.booleans())  # empty then, or its container did not run yet
         workers.append(replace(one, released=True, ready=False) if gone else one)
     return PoolWorkers(

@@ -18,9 +18,8 @@ from utilitarian_operator.core.draining.steps import (
 )
 from utilitarian_operator.core.draining.workers import OpenGate, agreed, gates, pool_workers
 from utilitarian_operator.core.labels import POOL_LABEL
-from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.moments import apart, since
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT
-from utilitarian_operator.core.observation.assemble import takes_nothing
 from utilitarian_operator.core.observation.broker_settings import delivery_limit
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
@@ -28,6 +27,10 @@ from utilitarian_operator.core.sizing.decision import Decision
 
 SingleStep: TypeAlias = PodStep | OpenGate
 """What is done to one pod."""
+
+
+TOLD_AGAIN_AFTER = timedelta(seconds=10)
+"""A worker that is to stay and consumes nothing is told to consume that often: an order may be lost, or be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,35 @@ class Progress:
         shrinking: since when a pool has more workers than are wanted, by pool name.
         departures: steps down that were asked for and are not over, by pool name.
         slow: pods that were counted as slow.
+        told: when workers that are to stay were told to consume, by pod.
     """
 
     shrinking: Mapping[str, datetime] = field(default_factory=dict)
     departures: Mapping[str, PendingScaleDown] = field(default_factory=dict)
     slow: frozenset[str] = frozenset()
+    told: Mapping[str, datetime] = field(default_factory=dict)
+
+    def lately(self, now: datetime) -> dict[str, datetime]:
+        """The workers that are not told again yet, of those that were told to consume."""
+        return {pod: at for pod, at in self.told.items() if apart(now, at) < TOLD_AGAIN_AFTER}
+
+    def after(
+        self,
+        plans: "Mapping[str, DrainPlan]",
+        snapshot: FleetSnapshot,
+        departures: Mapping[str, PendingScaleDown],
+        slow: Iterable[str],
+    ) -> "Progress":
+        """What is kept of a look: of its plans, and of what became of the steps down before it."""
+        told = self.lately(snapshot.at)
+        for pool, plan in plans.items():
+            now = {step.pod for step in plan.steps if isinstance(step, ResumeConsumers)}
+            if now:
+                told |= {pod.name: snapshot.at for pod in snapshot.pools[pool].pods if pod.name in now and pod.staying}
+        return Progress(self.shrinking, departures, frozenset(slow), told)
+
+
+_NO_PROGRESS = Progress()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +112,7 @@ def drain_plans(
     fleet: Fleet,
     snapshot: FleetSnapshot,
     decisions: Mapping[str, Decision],
-    shrinking: Mapping[str, datetime],
+    before: Progress = _NO_PROGRESS,
     kept: Kept | None = None,
 ) -> dict[str, DrainPlan]:
     """What each pool with a Deployment needs now, those included that the spec no longer has.
@@ -94,7 +121,7 @@ def drain_plans(
         fleet: what runs.
         snapshot: of this look.
         decisions: by pool name.
-        shrinking: since when pools have more workers than are wanted, by pool name.
+        before: what is kept of the look before, with `shrinking` of this one.
         kept: what the look before has made.
     """
     kept, found = kept or Kept(), {}
@@ -103,8 +130,7 @@ def drain_plans(
         if seen.replicas is not None and kept.of(pool.name, _stands, seen, decisions[pool.name].replicas):
             found[pool.name] = kept.of(pool.name, _standing, seen)
         elif seen.replicas is not None:
-            since = snapshot.at - shrinking.get(pool.name, snapshot.at)
-            found[pool.name] = _drain_plan(pool, snapshot, decisions[pool.name].replicas, since)
+            found[pool.name] = _drain_plan(pool, snapshot, decisions[pool.name].replicas, before)
     return found | {name: _farewell(seen, snapshot) for name, seen in snapshot.leftover.items()}
 
 
@@ -166,18 +192,19 @@ def works_still(live: Mapping[str, Any], snapshot: FleetSnapshot) -> bool:
     return not may_go(pool, timedelta(seconds=grace), snapshot.at)
 
 
-def _drain_plan(pool: Pool, snapshot: FleetSnapshot, desired: int, since: timedelta) -> DrainPlan:
-    seen = snapshot.pools[pool.name]
+def _drain_plan(pool: Pool, snapshot: FleetSnapshot, desired: int, before: Progress) -> DrainPlan:
+    seen, at = snapshot.pools[pool.name], snapshot.at
+    shrinking_for = at - before.shrinking.get(pool.name, at)
     # A pool that goes to zero has its own count of what it gave back.
     counted = desired > 0 and any(delivery_limit(snapshot.about, queue) is not None for queue in pool.queues)
-    workers = pool_workers(pool, seen, snapshot.at, since, gives_back=not counted)
+    workers = pool_workers(pool, seen, at, shrinking_for, gives_back=not counted, told=before.lately(at))
     steps = list(drain.steps(workers, desired))
     return DrainPlan(
         resize := _resize(steps),
         _single(steps, snapshot),
-        slow=tuple(drain.slow(workers, pool.drain_timeout, snapshot.at)),
+        slow=tuple(drain.slow(workers, pool.drain_timeout, at)),
         others=_others(resize, seen),
-        gates=tuple(gates(seen, snapshot.at, workers, desired)),
+        gates=tuple(gates(seen, at, workers, desired)),
         returns=_single(drain.lifted(workers), snapshot),
     )
 
@@ -190,7 +217,7 @@ def _stands(seen: PoolSnapshot, desired: int) -> bool:
     """
     staying = all(pod.marked is None and not pod.leaving and not pod.released for pod in seen.pods)
     called_ready = all(pod.gate is True or not pod.gated for pod in seen.pods)
-    consuming = not any(takes_nothing(pod) and not pod.blank for pod in seen.pods)
+    consuming = not any(pod.takes_nothing for pod in seen.pods)
     return staying and called_ready and consuming and seen.replicas == desired == len(seen.pods)
 
 

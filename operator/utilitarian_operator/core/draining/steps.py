@@ -39,6 +39,7 @@ class Worker:
         caught_up: whether the watch has seen all that was written on its pod: what is seen is not older than its mark.
         withdrawn: whether its readiness gate was withdrawn last, shown or not.
         later: whether all tasks that wait in it for their ETA are due too late to wait for: they go back to the queue.
+        takes_nothing: whether it said last that it consumes nothing, and was not just told to consume.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Worker:
     blank: bool = False
     caught_up: bool = True
     withdrawn: bool = False
+    takes_nothing: bool = False
 
     @property
     def empty(self) -> bool:
@@ -62,12 +64,6 @@ class Worker:
         if self.consuming != () or isinstance(self.held, Unknown):
             return False
         return not (self.held.active or self.held.reserved) and (self.later or not self.held.scheduled)
-
-    @property
-    def takes_nothing(self) -> bool:
-        """Whether it is to stay, and says itself that it consumes nothing."""
-        staying = self.marked is None and not self.leaving
-        return staying and not self.blank and self.consuming == ()
 
     @property
     def tasks(self) -> float:
@@ -287,18 +283,17 @@ def _return(pool_workers: PoolWorkers, worker: Worker) -> ResumeConsumers | Unma
 
 
 def _to_consume(pool_workers: PoolWorkers, chosen: Iterable[MarkDraining]) -> Iterator[ResumeConsumers]:
-    """Let workers consume again that are to stay, and say that they consume nothing.
+    """Let workers consume again that are to stay, and said last that they consume nothing.
 
     One that was deaf when it was told to take nothing more, and then to consume again, does both when it hears, in any
-    order: kombu keeps in a set what its event loop is to do next (`Hub._ready`). Each is told once: that it consumes
-    nothing is not believed from then on, until it has said that it consumes. Where a watch may stand still, one that
-    seems to stay may have been released.
+    order: kombu keeps in a set what its event loop is to do next (`Hub._ready`). Where a watch may stand still, one
+    that seems to stay may have been released.
     """
     if not (pool_workers.may_return and pool_workers.agreed):
         return
     leave = {step.pod for step in chosen}
-    for worker in pool_workers.workers:
-        if worker.takes_nothing and worker.name not in leave:
+    for worker in pool_workers.staying:
+        if worker.takes_nothing and worker.marked is None and worker.name not in leave:
             yield ResumeConsumers(worker.name, pool_workers.queues)
 
 

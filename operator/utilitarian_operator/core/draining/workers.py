@@ -1,6 +1,6 @@
 """From a pool's pods to the workers that can be drained, and to those whose readiness gate is due."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +33,7 @@ def pool_workers(
     shrinking_for: timedelta = timedelta(),
     *,
     gives_back: bool = True,
+    told: Container[str] = (),
 ) -> PoolWorkers:
     """The workers of a pool, as its drain sees them.
 
@@ -42,9 +43,10 @@ def pool_workers(
         now: the one clock.
         shrinking_for: since when it has more workers than are wanted.
         gives_back: whether what waits in a worker for an ETA may go back to the queue if it is due late.
+        told: pods whose workers were just told to consume.
     """
     patience = None if pool is None else now + pool.drain_timeout if gives_back else NEVER
-    workers = [_worker(pod, patience) for pod in snapshot.pods]
+    workers = [_worker(pod, patience, told) for pod in snapshot.pods]
     silent = any(pod.running and pod.staying and not isinstance(pod.held, WorkerLoad) for pod in snapshot.pods)
     return PoolWorkers(
         workers,
@@ -108,7 +110,7 @@ def _consumes(pod: PodSnapshot, snapshot: PoolSnapshot, now: datetime) -> bool:
     return bool(seen) and all(queue.consumers >= running for queue in seen)
 
 
-def _worker(pod: PodSnapshot, patience: datetime | None) -> Worker:
+def _worker(pod: PodSnapshot, patience: datetime | None, told: Container[str]) -> Worker:
     """A worker; what waits in it for an ETA after `patience` may be given back, with a pool that goes for good all."""
     due = pod.held.first_due if isinstance(pod.held, WorkerLoad) else None
     return Worker(
@@ -125,4 +127,5 @@ def _worker(pod: PodSnapshot, patience: datetime | None) -> Worker:
         caught_up=pod.caught_up,
         withdrawn=pod.gated and pod.gate is False,
         later=patience is None or (due is not None and due > patience),
+        takes_nothing=pod.takes_nothing and pod.name not in told,
     )

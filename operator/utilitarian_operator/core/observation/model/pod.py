@@ -124,6 +124,12 @@ class PodSnapshot:
         return held if held is not None and held.consuming is not None else self.sample or held
 
     @property
+    def takes_nothing(self) -> bool:
+        """Whether its worker said last that it consumes nothing; also where that is not believed of what it may do."""
+        word = self.word
+        return word is not None and word.consuming == () and not self.blank
+
+    @property
     def serves(self) -> bool:
         """Whether it is ready and stays, so that it ought to consume."""
         return self.ready and self.running and self.staying
