@@ -12,13 +12,27 @@ from kombu import Connection, Consumer, Producer
 from kombu.pidbox import Mailbox
 
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.strangers_contract import ANOTHER, OURS, WITHIN_S, A, B, Reply, Speaker, StrangersContract
+from tests.support.strangers_contract import (
+    ALONE,
+    ANOTHER,
+    OURS,
+    SLOW,
+    WITHIN_S,
+    A,
+    B,
+    Reply,
+    Speaker,
+    StrangersContract,
+)
 from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.broker.bounded.calls import bounded
 from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
+from utilitarian_operator.core.observation.broker_settings import TOO_LARGE
 
 SOON, CALL_S = timedelta(seconds=30), 20.0
 GLANCE_S = 0.01
+LISTS: list[list[object]] = [[]] * 1_000_000
+"""Four bytes each, and eighty in memory."""
 
 
 class _Mailbox:
@@ -128,3 +142,7 @@ def scene(rabbitmq: RabbitMQ, vhost: str) -> Iterator[Real]:
 
 class TestStrangers(StrangersContract):
     """Who is heard."""
+
+    def test_one_whose_answer_takes_too_much_memory_is_silent_alone(self, scene: Real) -> None:
+        scene.speakers(Speaker(lambda _: [Reply({A: LISTS})], A), SLOW)
+        scene.wait(lambda: (scene.active(A, B), scene.unreadable()) == (ALONE, frozenset({TOO_LARGE})))

@@ -59,10 +59,16 @@ class Peer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
-    def deliver(self, channel: int, body: bytes, headers: Mapping[str, Any]) -> None:
-        """Say a message of JSON, as an answer to remote control is one, to the consumer `1`."""
+    def deliver(
+        self,
+        channel: int,
+        body: bytes,
+        headers: Mapping[str, Any],
+        content: tuple[str, str] = ("application/json", "utf-8"),
+    ) -> None:
+        """Say a message, of JSON as an answer to remote control is one, to the consumer `1`."""
         deliver = struct.pack(">HH", *spec.Basic.Deliver) + dumps("sLbss", ["1", 1, False, "", "r"])
-        kinds = struct.pack(">H", 0b111 << 13) + dumps("ssF", ["application/json", "utf-8", dict(headers)])
+        kinds = struct.pack(">H", 0b111 << 13) + dumps("ssF", [*content, dict(headers)])
         header = struct.pack(">HHQ", 60, 0, len(body)) + kinds
         self.say(b"".join(frame(kind, channel, it) for kind, it in enumerate((deliver, header, body), start=1)))
 

@@ -14,7 +14,7 @@ from kombu.transport import pyamqp
 from utilitarian_operator.adapters.broker.address import Address, addresses
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
 from utilitarian_operator.adapters.broker.bounded.failures import GONE, broker_errors
-from utilitarian_operator.adapters.broker.bounded.messages import only_with_room
+from utilitarian_operator.adapters.broker.bounded.messages import only_with_room, unpacked
 from utilitarian_operator.adapters.broker.bounded.names import found_addresses
 from utilitarian_operator.adapters.broker.bounded.refused import Ours
 from utilitarian_operator.adapters.broker.tls import Tls
@@ -154,15 +154,27 @@ def _at_once(wanted: int) -> int:
 
 
 class _Message(pyamqp.Message):  # type: ignore[misc]
-    """A message that is never unpacked: a small one may fill the memory then, and no worker packs its answers."""
+    """A message that is never unpacked: a small one may fill the memory then, and no worker packs its answers.
+
+    Nor is it read where that would take much memory: it arrives without its body then.
+    """
 
     def __init__(self, raw: Any, channel: Any = None, **options: Any) -> None:
         raw.properties.get("application_headers", {}).pop("compression", None)
+        raw.properties["content_encoding"] = "utf-8"
+        if not bounds.may_unpack(unpacked(bytes(raw.body or b""))):
+            raw.body = b""
         super().__init__(raw, channel=channel, **options)
 
 
 class _Channel(pyamqp.Channel):  # type: ignore[misc]
+    """A channel that reads nothing by the codec that a message names, be it one of Python's that unpack or are slow."""
+
     Message = _Message
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.auto_decode = False
 
 
 class _Connection(pyamqp.Connection):  # type: ignore[misc]

@@ -28,6 +28,10 @@ PART, AHEAD = 8, 512 * 1024
 """When no more than that is left, a message may take one of so many parts of what is left beside the bytes that may be
 read before it is known what they are: however many say much, there is room for those that say little."""
 
+MOST_UNPACKED = 64 * 1024 * 1024
+"""Bytes of memory that the messages of one call take when they are read; ten MiB of tasks that
+workers tell of take so much."""
+
 MOST_THROWN_AWAY = 64 * 1024 * 1024
 """Bytes of messages without room that are read past in one call; so many take 0.03 s of a core."""
 
@@ -42,6 +46,7 @@ class _Call:
     left: int
     reach: Reach
     thrown_away: int = 0
+    unpacked: int = 0
 
 
 _CALL: ContextVar[_Call | None] = ContextVar("call", default=None)
@@ -92,6 +97,16 @@ def has_room(size: int) -> bool:
     """Whether this thread's call may keep a message of so many bytes."""
     call = _CALL.get()
     return call is None or size <= max(call.left - RESERVED, (call.left - AHEAD) // PART)
+
+
+def may_unpack(size: int) -> bool:
+    """Whether a message may be read that takes so much memory, which is counted then; some is always left to others."""
+    call = _CALL.get()
+    if call is None:
+        return True
+    fits = size <= (MOST_UNPACKED - call.unpacked) * 3 // 4
+    call.unpacked += size if fits else 0
+    return fits
 
 
 def throw_away(size: int) -> None:

@@ -1,6 +1,8 @@
 """A message for which there is no room arrives with its headers alone, however its frames come; others arrive whole."""
 
+import json
 import struct
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -9,10 +11,11 @@ from amqp.exceptions import UnexpectedFrame
 from amqp.serialization import dumps
 from hypothesis import given
 from hypothesis import strategies as st
+from kombu.utils.json import loads
 
 from utilitarian_operator.adapters.broker.bounded import calls
 from utilitarian_operator.adapters.broker.bounded.calls import bounded
-from utilitarian_operator.adapters.broker.bounded.messages import BODY, HEADER, Frame, only_with_room
+from utilitarian_operator.adapters.broker.bounded.messages import BODY, HEADER, Frame, only_with_room, unpacked
 
 METHOD, FRAME = 1, 7
 """Kinds of frames; and bytes of a body in one, a few so that a body has some."""
@@ -80,6 +83,43 @@ def test_a_header_that_lies_costs_no_later_message_its_body() -> None:
         for frame in (deliver, (HEADER, 1, lying), part, *frames(1, b"short", "short")):
             reader.read(frame)
     assert reader.heard == [(1, b"", "long"), (1, b"short", "short")]
+
+
+SHAPES = {
+    "tasks": {
+        "celery@a": [{"id": str(it), "args": [it], "kwargs": {"a": None}, "time_start": 1.5} for it in range(9999)]
+    },
+    "empty lists": [[]] * 99_999,
+    "lists": [[257]] * 99_999,
+    "empty mappings": [{}] * 99_999,
+    "mappings": [{str(it): it} for it in range(99_999)],
+    "names": {str(it): it for it in range(99_999)},
+    "strings": [str(it) for it in range(99_999)],
+    "figures": [float(it) for it in range(99_999)],
+    "characters of four bytes": ["\U0001f600" + "a" * 999_999],
+}
+
+
+@pytest.mark.parametrize("what", SHAPES.values(), ids=SHAPES)
+def test_what_a_text_takes_in_memory_is_known_before_it_is_read(what: object) -> None:
+    """No shape takes more than twice as much; what workers say takes half of it."""
+    text = json.dumps(what, separators=(",", ":"), ensure_ascii=False).encode()
+    tracemalloc.start()
+    try:
+        read = loads(text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert read == what
+    assert peak <= 2.1 * unpacked(text)
+
+
+def test_a_message_is_read_that_leaves_memory_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MOST_UNPACKED", 100)
+    assert calls.may_unpack(10**18), "no call, no bound"
+    with bounded(60):
+        assert [calls.may_unpack(size) for size in (76, 75, 19, 18)] == [False, True, False, True]
+        assert [calls.may_unpack(size) for size in (6, 5, 1, 1)] == [False, True, True, False]
 
 
 def test_a_body_of_no_message_is_no_amqp() -> None:

@@ -1,5 +1,6 @@
 """Asks workers through a broker that does what a real one would not."""
 
+import tracemalloc
 import zlib
 from contextlib import closing
 
@@ -35,6 +36,44 @@ def test_what_is_packed_is_never_unpacked(
 
     with scripted_broker(basic_consume=consume) as broker, closing(RemoteControl(broker.url)) as control:
         assert control.consuming() == heard
+
+
+BOMB = zlib.compress(bytes(64 * 2**20))
+"""64 KiB that are a thousand times as much when they are unpacked."""
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/data", "application/text"])
+@pytest.mark.parametrize("codec", ["zlib_codec", "ZLIB", "utf-8", "binary"])
+def test_no_codec_that_a_reply_names_unpacks_it(monkeypatch: pytest.MonkeyPatch, kind: str, codec: str) -> None:
+    """The library reads two kinds of content by whatever codec of Python they name, and trusts both."""
+    monkeypatch.setattr(mailbox, "ANSWER_WITHIN_S", 0.3)
+    monkeypatch.setattr(pidbox, "uuid", lambda: TICKET)
+
+    def consume(peer: Peer, channel: int) -> None:
+        peer.say(method(channel, spec.Basic.ConsumeOk, b"\x011"))
+        peer.deliver(channel, BOMB, {"ticket": TICKET}, (kind, codec))
+
+    tracemalloc.start()
+    try:
+        with scripted_broker(basic_consume=consume) as broker, closing(RemoteControl(broker.url)) as control:
+            assert control.consuming() == {}
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16", "punycode", "zlib_codec", "none"])
+def test_a_reply_is_read_by_no_codec_that_it_names(monkeypatch: pytest.MonkeyPatch, codec: str) -> None:
+    """One of them takes hours for what fits into a message (punycode: 0.4 s for 40 KiB, and four times that for 80)."""
+    monkeypatch.setattr(mailbox, "ANSWER_WITHIN_S", 0.3)
+    monkeypatch.setattr(pidbox, "uuid", lambda: TICKET)
+
+    def consume(peer: Peer, channel: int) -> None:
+        peer.say(method(channel, spec.Basic.ConsumeOk, b"\x011"))
+        peer.deliver(channel, ANSWER, {"ticket": TICKET}, ("application/json", codec))
+
+    with scripted_broker(basic_consume=consume) as broker, closing(RemoteControl(broker.url)) as control:
+        assert control.consuming() == {"celery@a": ()}
 
 
 def test_workers_are_asked_again_after_a_broker_that_took_no_messages_broke(monkeypatch: pytest.MonkeyPatch) -> None:
