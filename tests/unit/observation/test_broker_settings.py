@@ -22,3 +22,9 @@ def test_an_argument_comes_before_the_policy() -> None:
 def test_a_number_that_means_never_can_be_reckoned_with(name: str, value: int) -> None:
     found = by_policy_name({f"x-{name}": value}, {name: 5})[name]
     assert abs(timedelta(milliseconds=found)) < timedelta.max
+
+
+def test_what_is_not_read_is_not_kept() -> None:
+    """A broker may say any number of settings, each of any size, of each of its queues."""
+    found = by_policy_name({"x-other": 1, "x-expires": [[]] * 1_000}, {"dead-letter-exchange": "d" * 1_000})
+    assert found == {"expires": None, "dead-letter-exchange": "d" * 255}

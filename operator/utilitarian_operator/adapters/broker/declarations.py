@@ -3,9 +3,9 @@
 The statistics, from the same endpoints, say what is wrong with them.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -14,9 +14,11 @@ from yarl import URL
 from utilitarian_operator.adapters.broker.bounded import pages
 from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.statistics import prefix
-from utilitarian_operator.adapters.broker.statistics_page import ROWS_A_STEP, rows_in_steps
+from utilitarian_operator.adapters.broker.statistics_page import rows_in_steps
 from utilitarian_operator.adapters.broker.tls import Tls
-from utilitarian_operator.core.observation.broker_settings import QueueSettings, by_policy_name
+from utilitarian_operator.core.observation.broker_settings import LONGEST, QueueSettings, by_policy_name
+
+T = TypeVar("T")
 
 TIMEOUT_S = 10.0
 _NO_ANSWER = (
@@ -53,33 +55,27 @@ def _base(endpoint: str) -> str:
 
 
 async def _read(session: aiohttp.ClientSession, endpoint: str, vhost: str) -> dict[str, QueueSettings]:
-    queues = await _json(session, f"{endpoint}/api/queues/{vhost}?disable_stats=true&enable_queue_totals=true")
-    policies = await _json(session, f"{endpoint}/api/policies/{vhost}")
-    defined = {policy["name"]: policy["definition"] for policy in policies}
-    return await pages.in_slices(_in_steps(queues, defined))
+    policies = dict(await _json(session, f"{endpoint}/api/policies/{vhost}", _defined))
+    queues = f"{endpoint}/api/queues/{vhost}?disable_stats=true&enable_queue_totals=true"
+    return dict(await _json(session, queues, lambda row: (row["name"], _settings(row, policies))))
 
 
-def _in_steps(
-    queues: Sequence[Mapping[str, Any]], policies: Mapping[str, Mapping[str, Any]]
-) -> Generator[None, None, dict[str, QueueSettings]]:
-    found = {}
-    for number, row in enumerate(queues):
-        if number % ROWS_A_STEP == 0:
-            yield
-        found[row["name"]] = _settings(row, policies)
-    return found
+def _defined(policy: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    return policy["name"], by_policy_name({}, policy["definition"])
 
 
 def _settings(row: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]]) -> QueueSettings:
     arguments = row.get("arguments") or {}
     kind = row.get("type") or arguments.get("x-queue-type") or "classic"
     settings = by_policy_name(arguments, policies.get(row.get("policy") or "", {}))
-    return QueueSettings(str(kind), settings | ({"auto-delete": True} if row.get("auto_delete") is True else {}))
+    return QueueSettings(
+        str(kind)[:LONGEST], settings | ({"auto-delete": True} if row.get("auto_delete") is True else {})
+    )
 
 
-async def _json(session: aiohttp.ClientSession, address: str) -> list[Any]:
+async def _json(session: aiohttp.ClientSession, address: str, kept: Callable[[Any], T]) -> list[T]:
     # As written: `%2F`, the default virtual host, must not be decoded on the way.
     async with session.get(URL(address, encoded=True), allow_redirects=False) as answer:
         if answer.status != HTTPStatus.OK:
             raise ValueError(f"HTTP {answer.status}")
-        return await pages.in_slices(rows_in_steps(await pages.text(answer)))
+        return await pages.in_slices(rows_in_steps(await pages.text(answer), kept))

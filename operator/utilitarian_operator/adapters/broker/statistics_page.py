@@ -6,7 +6,7 @@ the few that count (1,000 queues in 10 ms; Prometheus' own parser takes 200).
 
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeGuard, TypeVar
@@ -198,8 +198,12 @@ def _counts(figure: object) -> TypeGuard[int]:
     return type(figure) is int and 0 <= figure < MOST
 
 
-def rows_in_steps(body: str) -> Generator[None, None, list[Any]]:
-    """The objects of a listing of the management API, read in steps of a few milliseconds.
+def rows_in_steps(body: str, kept: Callable[[Any], T]) -> Generator[None, None, list[T]]:
+    """What is kept of the objects of a listing of the management API, read in steps of a few milliseconds.
+
+    Args:
+        body: the listing.
+        kept: makes of an object what is kept of it.
 
     Raises:
         ValueError, TypeError, RecursionError: it is no listing.
@@ -209,7 +213,7 @@ def rows_in_steps(body: str) -> Generator[None, None, list[Any]]:
         if listed is None:
             yield
         else:
-            rows.append(listed)
+            rows.append(kept(listed))
     return rows
 
 

@@ -9,6 +9,14 @@ from utilitarian_operator.core.observation.expiring import Expiring
 MOST = 10**14
 """Three thousand years in milliseconds."""
 
+LONGEST = 255
+"""Characters of a setting: that of a name (AMQP 0-9-1: a short string)."""
+
+_READ = frozenset(
+    {"consumer-timeout", "dead-letter-exchange", "delivery-limit", "expires", "queue-type", "single-active-consumer"}
+)
+"""Names of the settings that are kept; a queue may have any number of others, of any size."""
+
 DELIVERY_LIMIT = 20
 """Of a quorum queue from RabbitMQ 4.0 on, unless it says otherwise."""
 
@@ -71,11 +79,16 @@ def at_least(version: str | None, *wanted: int) -> bool:
 
 
 def by_policy_name(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a queue under the names that policies use; an argument comes before the policy."""
+    """The settings of a queue that are read, by the names that policies use; an argument comes before the policy."""
     every = {**policy, **{name.removeprefix("x-"): value for name, value in arguments.items()}}
-    return {name: _within(value) for name, value in every.items()}
+    return {name: _within(value) for name, value in every.items() if name in _READ}
 
 
 def _within(value: Any) -> Any:
-    """A number no larger than what a time in milliseconds may be; "never" is written as one that is larger."""
-    return max(min(value, MOST), -MOST) if type(value) is int else value
+    """A number no larger than what a time in milliseconds may be; "never" is written as one that is larger.
+
+    Of a list or a table nothing is kept but that it is there.
+    """
+    if type(value) is int:
+        return max(min(value, MOST), -MOST)
+    return value[:LONGEST] if isinstance(value, str) else value if isinstance(value, bool) else None

@@ -177,8 +177,8 @@ LONG = SLICE * 3
         pytest.param(prometheus_in_steps(IDENTITY + "# TYPE rabbitmq_detailed_" * LONG, "/"), id="families"),
         pytest.param(peers_in_steps("}" * LONG), id="a line among nodes"),
         pytest.param(management_in_steps('[{"name": "q", "x": [' + "[]," * SLICE + "1]}]"), id="a row"),
-        pytest.param(rows_in_steps('[{"name": "q", "x": [' + "[]," * SLICE + "1]}]"), id="a row of declarations"),
-        pytest.param(rows_in_steps("[" + '{"name":""},' * (MOST_ROWS + 1) + "{}]"), id="declarations"),
+        pytest.param(rows_in_steps('[{"name": "q", "x": [' + "[]," * SLICE + "1]}]", dict), id="a row of declarations"),
+        pytest.param(rows_in_steps("[" + '{"name":""},' * (MOST_ROWS + 1) + "{}]", dict), id="declarations"),
     ],
 )
 def test_what_would_hold_the_event_loop_is_refused(steps: Generator[None, None, object]) -> None:
@@ -194,7 +194,7 @@ def test_rows_are_read_wherever_a_step_ends(size: int) -> None:
     assert [(name, row.ready) for name, row in from_management(body).rows.items()] == [
         (f"q{it}", it) for it in range(7)
     ]
-    steps = rows_in_steps(body)
+    steps = rows_in_steps(body, dict)
     assert 1 + sum(1 for _ in steps) >= len(body) // SLICE
 
 
