@@ -21,6 +21,9 @@ ANSWER_WITHIN_S = 1.0
 LONGEST_READING = 10
 """Times `ANSWER_WITHIN_S` that answers to one question are read at most, however many come that are of no use."""
 
+MOST_KINDS = 20
+"""Content types that are kept of the replies to one question: an application has one or two."""
+
 UNSHOWN = "one that can't be shown"
 """Stands for a content type with characters that are none."""
 
@@ -38,7 +41,7 @@ class Replies:
         self._ticket, self._callback = ticket, callback
         self._unheard, self._to_all = set(asked), not asked
         self.bodies: list[Any] = []
-        self.strange: list[str] = []
+        self.strange: set[str] = set()
         """The content types of replies that may not be decoded, and `TOO_LARGE`: who sent them is not known, and is
         waited for."""
 
@@ -52,7 +55,7 @@ class Replies:
         if headers.get("ticket") != self._ticket:
             return
         if body in (b"", ""):  # no answer is empty
-            self.strange.append(TOO_LARGE)
+            self.strange.add(TOO_LARGE)
         else:
             self.bodies.append(body)
             self._unheard.difference_update(body if isinstance(body, dict) else ())
@@ -61,9 +64,9 @@ class Replies:
 
     def pass_over(self, content_type: object, headers: Mapping[str, Any]) -> None:
         """A reply that is never decoded."""
-        if headers.get("ticket") == self._ticket:
+        if headers.get("ticket") == self._ticket and len(self.strange) < MOST_KINDS:
             shown = str(content_type)
-            self.strange.append(shown if shown.isprintable() else UNSHOWN)
+            self.strange.add(shown if shown.isprintable() else UNSHOWN)
 
 
 class AnswersBox(Mailbox):  # type: ignore[misc]

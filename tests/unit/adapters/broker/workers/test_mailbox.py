@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from kombu import Connection, Producer
 
-from utilitarian_operator.adapters.broker.workers.mailbox import LONGEST_READING, UNSHOWN, AnswersBox
+from utilitarian_operator.adapters.broker.workers.mailbox import LONGEST_READING, MOST_KINDS, UNSHOWN, AnswersBox
+from utilitarian_operator.core.observation.broker_settings import TOO_LARGE
 
 A, B = "celery@a", "celery@b"
 PICKLE = "application/x-python-serialize"
@@ -50,6 +51,17 @@ def test_what_another_says_stands_for_no_answer(box: AnswersBox, first: object) 
     for body in (first, {A: []}, {B: []}):
         answered(box, body)
     assert collected(box, A, B) == [first, {A: []}, {B: []}]
+
+
+def test_of_any_number_of_contents_a_few_are_named(box: AnswersBox) -> None:
+    """All of them were kept, for as long as the fleet was there."""
+    for number in range(2 * MOST_KINDS):
+        answered(box, b"x", content=f"application/x-{number}")
+    answered(box, b"", content="application/json")
+    answered(box, {A: []})
+    assert collected(box, A, timeout=10.0) == [{A: []}]
+    assert len(box.unreadable) == MOST_KINDS + 1
+    assert TOO_LARGE in box.unreadable
 
 
 def test_what_can_not_be_decoded_is_no_answer_and_ends_nothing(box: AnswersBox) -> None:
