@@ -28,9 +28,9 @@ PART, AHEAD = 8, 512 * 1024
 """When no more than that is left, a message may take one of so many parts of what is left beside the bytes that may be
 read before it is known what they are: however many say much, there is room for those that say little."""
 
-MOST_UNPACKED = 64 * 1024 * 1024
-"""Bytes of memory that the messages of one call take when they are read; ten MiB of tasks that
-workers tell of take so much."""
+MOST_UNPACKED = 96 * 1024 * 1024
+"""Bytes of memory that the messages of one call take when they are read; sixteen MiB of tasks that workers tell of are
+reckoned to take so much."""
 
 MOST_THROWN_AWAY = 64 * 1024 * 1024
 """Bytes of messages without room that are read past in one call; so many take 0.03 s of a core."""
