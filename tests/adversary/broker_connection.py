@@ -28,11 +28,12 @@ class Client:
     Args:
         rabbit: the broker.
         dead: whether the process was killed.
-        hook: whether it is a preStop hook and not the operator, whose questions are counted.
+        node: of the worker whose preStop hook it is; empty for the operator, whose questions are counted.
     """
 
-    def __init__(self, rabbit: RabbitMQ, dead: Callable[[], bool], *, hook: bool = False) -> None:
-        self.rabbit, self.dead, self.hook = rabbit, dead, hook
+    def __init__(self, rabbit: RabbitMQ, dead: Callable[[], bool], *, node: str = "") -> None:
+        self.rabbit, self.dead, self.node = rabbit, dead, node
+        self.hook = bool(node)
 
     def connect(self, *_: Any, **__: Any) -> "Connection":
         """Stands for the operator's own `connect`."""
@@ -87,7 +88,12 @@ class Connection:
         self.connected = False
 
     def ensure_connection(self, **_: Any) -> None:
+        """Of the preStop hook, which has the login that its container began with."""
         self.client.check()
+        rabbit = self.client.rabbit
+        worker = rabbit.workers.get(self.client.node)
+        if worker is not None and worker.born < rabbit.password_since:
+            raise AccessRefused("Login was refused", (10, 40), "Connection.start_ok")
 
     def queue_declare(self, queue: str, *, passive: bool = False, **_: Any) -> None:
         """Of the preStop hook: whether a worker's mailbox is there."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.adversary import people, versions
+from tests.adversary import people, steering, versions
 from tests.adversary.invariants import GRACE_S
 from tests.adversary.neighbour import is_of_neighbour
 from tests.adversary.nodes import NODES
@@ -232,4 +232,14 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "spec-of-another-version": lambda world, fault: versions.spec(world, fault.a, fault.lasts),
     "crd-of-another-version": lambda world, fault: versions.crd(world, fault.a),
     "delete-deployment": lambda world, fault: people.delete_deployment(world, fault.a),
+    "delete-budget": lambda world, fault: people.delete_budget(world, fault.a),
+    "delete-beat": lambda world, _: people.delete_beat(world),
+    "override": lambda world, fault: steering.override(world, fault.lasts, fault.a, fault.b),
+    "pause-for-a-while": lambda world, fault: steering.pause(world, fault.lasts),
+    "run-now": lambda world, fault: steering.run_now(world, fault.lasts),
+    "move-queue": lambda world, fault: people.move_queue(world, 3 * fault.lasts, fault.b),
+    "edit-min": lambda world, fault: people.edit_min(world, 3 * fault.lasts, fault.a),
+    "password-changed": lambda world, fault: world.login.change(fault.lasts),
+    "secret-gone": lambda world, fault: world.login.take_away(fault.lasts),
+    "queue-deleted": lambda world, fault: world.rabbit.delete(world.one_queue(world.queues, fault.a)),
 }

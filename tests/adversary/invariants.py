@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tests.adversary.api_server import Object, is_ready, leaving
 from tests.adversary.controllers import controller
-from tests.adversary.fleet import QUEUES_OF, asked_for, patience
+from tests.adversary.fleet import asked_for, patience
 from tests.adversary.neighbour import is_of_neighbour
 from utilitarian_operator.core.spec.revisions import KEPT
 
@@ -137,7 +137,10 @@ class Invariants:
         if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
             self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
         pool = asked_for(world.spec, name.removeprefix(f"{world.name}-"))
-        if pool is not None and not fresh and isinstance(pool["scaling"]["max"], int):  # or another version's
+        steered = world.loop.now < world.steered_until + self._late(WAKES_IN_S)
+        if (
+            pool is not None and not fresh and not steered and isinstance(pool["scaling"]["max"], int)
+        ):  # or another version's
             self._within_its_bounds(name, before, after, pool["scaling"])
 
     def _within_its_bounds(self, name: str, before: int, after: int, scaling: Object) -> None:
@@ -373,13 +376,13 @@ class Invariants:
             or world.spec.get("mode", "Auto") != "Auto"
         ):
             return
-        if now - self._full_at < self._late(OBEYS_IN_S):
+        if max(self._full_at + self._late(OBEYS_IN_S), world.steered_until + self._late(WAKES_IN_S)) > now:
             return
         for pool in world.made_of:
             live, asked = world.server.objects["deployments"].get(f"{world.name}-{pool}"), asked_for(world.spec, pool)
             if live is None or asked is None or live["spec"].get("replicas", 1):
                 continue
-            ready = [it for queue in QUEUES_OF[pool] if queue in rabbit.queues for it in rabbit.queues[queue].ready]
+            ready = [it for queue in asked["queues"] if queue in rabbit.queues for it in rabbit.queues[queue].ready]
             # By a clock that is wrong what was given back for its ETA is due when that clock says so.
             trusts = now - self._wrong_at > self._late(WAKES_IN_S)
             waiting = [it.waits_since(now) for it in ready if trusts or it.eta is None]

@@ -9,6 +9,7 @@ from typing import Any
 from tests.adversary import pre_stop
 from tests.adversary.api_server import ApiServer, Object, condition, leaving, with_condition
 from tests.adversary.loop import VirtualLoop
+from tests.adversary.neighbour import is_of_neighbour
 from tests.adversary.nodes import NODES, Nodes
 from tests.adversary.rabbitmq import WORLD
 from tests.adversary.threads import Thread
@@ -57,6 +58,8 @@ class Kubelet:
         self.workers: dict[str, Worker] = {}
         self.beats: dict[str, str] = {}
         self.nodes = Nodes(loop, server, self)
+        self.lacks_secret = False
+        """Whether the Secret is gone that the fleet's containers begin with."""
         self.cordoned: set[str] = set()
         """Nodes that take no more pods."""
 
@@ -103,13 +106,21 @@ class Kubelet:
         pod = self._live(name, uid)
         if pod is None or leaving(pod) or pod["spec"]["nodeName"] in self.lost:
             return
-        if BAD_IMAGE in pod["spec"]["containers"][0]["image"]:
-            state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+        cause = self._why_not(pod)
+        if cause:
+            state = {"waiting": {"reason": cause, "message": "it can't be started"}}
             statuses = [{"name": "worker", "state": state, "restartCount": 0}]
             self._server.change("pods", name, status={**pod["status"], "containerStatuses": statuses})
             self._loop.call_later(20.0, self._start, name, uid)
             return
         self._run(pod, {"restartCount": 0})
+
+    def _why_not(self, pod: Object) -> str:
+        """Why a container can't be started; empty where it can."""
+        if BAD_IMAGE in pod["spec"]["containers"][0]["image"]:
+            return "ImagePullBackOff"
+        ours = not is_of_neighbour(pod["metadata"]["name"])
+        return "CreateContainerConfigError" if ours and self.lacks_secret else ""
 
     def _run(self, pod: Object, more: Object) -> None:
         if _runs(pod):  # its node was silent for a moment, and has begun it since

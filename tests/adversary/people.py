@@ -8,6 +8,8 @@ from tests.adversary.fleet import NAME, asked_for, most_workers
 from tests.adversary.plan import CURED_S
 
 RESOURCES = "utilitarianworkerpools"
+HAS_TWO, MOVED, IN_ANOTHER = "duo", "duo.b", 0.8
+"""The pool that has two queues, the one of them that is moved, and how often another pool gets it."""
 LIMITED_FOR_S = 600.0
 """A limit may be lower than what the load of hours needs: in a long world it is lifted again, or at the cure."""
 
@@ -39,7 +41,54 @@ def remove_pool(world: Any, lasts: float, a: float) -> None:
         return
     edit(world, lambda spec: spec.update(pools=[it for it in spec["pools"] if it["name"] != name]))
     world.log(f"pool {name} is removed")
-    world.loop.call_later(lasts, edit, world, lambda spec: spec["pools"].append(copy.deepcopy(world.pools[name])))
+
+    def back(spec: Any) -> None:
+        pool = copy.deepcopy(world.pools[name])
+        elsewhere = {queue for it in spec["pools"] for queue in it["queues"]}
+        pool["queues"] = [it for it in pool["queues"] if it not in elsewhere]
+        spec["pools"].append(pool)
+
+    world.loop.call_later(lasts, edit, world, back)
+
+
+def move_queue(world: Any, lasts: float, b: float) -> None:
+    """A queue goes from the pool that has two to another one, or to none, and comes back."""
+    queue = MOVED
+
+    def away(spec: Any) -> None:
+        there = [it for it in spec["pools"] if it["name"] != HAS_TWO]
+        for pool in spec["pools"]:
+            pool["queues"] = [it for it in pool["queues"] if it != queue]
+        if there and b < IN_ANOTHER:
+            there[int(b / IN_ANOTHER * len(there))]["queues"].append(queue)
+
+    def back(spec: Any) -> None:
+        for pool in spec["pools"]:
+            pool["queues"] = [it for it in pool["queues"] if it != queue]
+        pool = asked_for(spec, HAS_TWO)
+        if pool is not None:
+            pool["queues"].append(queue)
+
+    pool = asked_for(world.spec, HAS_TWO)
+    if pool is not None and len(pool["queues"]) > 1 and queue in pool["queues"]:
+        world.log(f"queue {queue} moves")
+        edit(world, away)
+        world.loop.call_later(lasts, edit, world, back)
+
+
+def edit_min(world: Any, lasts: float, a: float) -> None:
+    """A pool keeps a worker for a while."""
+    name = world.one_pool(a)
+
+    def change(spec: Any, least: int) -> None:
+        pool = asked_for(spec, name)
+        if pool is not None:
+            pool["scaling"]["min"] = least
+
+    first = world.least[name]
+    if not first:
+        edit(world, lambda spec: change(spec, 1))
+        world.loop.call_later(lasts, edit, world, lambda spec: change(spec, first))
 
 
 def edit_ceiling(world: Any, b: float) -> None:
@@ -103,6 +152,16 @@ def scale_beat(world: Any, a: float) -> None:
 def delete_deployment(world: Any, a: float) -> None:
     """`kubectl delete deployment`."""
     world.remove("deployments", f"{NAME}-{world.one_pool(a)}")
+
+
+def delete_budget(world: Any, a: float) -> None:
+    """`kubectl delete poddisruptionbudget`."""
+    world.server.remove("poddisruptionbudgets", f"{NAME}-{world.one_pool(a)}")
+
+
+def delete_beat(world: Any) -> None:
+    """`kubectl delete statefulset`."""
+    world.remove("statefulsets", f"{NAME}-beat")
 
 
 def edit_status(world: Any, a: float, b: float) -> None:

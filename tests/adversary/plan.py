@@ -31,12 +31,16 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "leaders": ("leader-suspended", "leader-killed", "leader-stopped", "api-errors", "api-away", "answer-lost"),
     "images": ("bad-image",),
     "pools": ("remove-pool",),
-    "vandals": ("edit-status", "delete-deployment"),
+    "vandals": ("edit-status", "delete-deployment", "delete-budget", "delete-beat"),
     "tenants": ("tenant-worker", "tenant-resource"),
     "replies": ("tenant-replies",),
     "metrics": ("metrics-lie", "metrics-silent", "metrics-stand"),
     "versions": ("status-of-another-version", "spec-of-another-version", "crd-of-another-version"),
     "restore": ("etcd-restored",),
+    "hands": ("override", "pause-for-a-while", "run-now"),
+    "edits": ("move-queue", "edit-min"),
+    "login": ("password-changed", "secret-gone"),
+    "queues": ("queue-deleted",),
     "moments": ("kill", "suspend", "watch-stall", "clock-step", "mute", "scale-in-between", "answer-lost"),
 }
 WEIGHTS = dict.fromkeys(("process", "watch", "workers", "people", "api", "broker", "moments", "pools", "drains"), 3)

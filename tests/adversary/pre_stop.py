@@ -59,7 +59,7 @@ def run(command: list[str], pod: str, rabbit: RabbitMQ, machine: Machine, thread
 def _modules(
     arguments: list[str], pod: str, rabbit: RabbitMQ, machine: Machine, thread: threads.Thread
 ) -> dict[str, Any]:
-    client = Client(rabbit, lambda: False, hook=True)
+    client = Client(rabbit, lambda: False, node=f"celery@{pod}")
 
     def alarm(seconds: int) -> None:
         thread.until = rabbit.loop.now + seconds

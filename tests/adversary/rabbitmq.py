@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.adversary.loop import VirtualLoop
 from tests.support.strangers_contract import Reply, Speaker
-from utilitarian_operator.adapters.broker.bounded.calls import count, has_room, throw_away
+from utilitarian_operator.adapters.broker.bounded.calls import count, has_room, may_unpack, throw_away
+from utilitarian_operator.adapters.broker.bounded.messages import unpacked
 from utilitarian_operator.adapters.broker.connection import MOST_AT_ONCE
 
 STATISTICS_EVERY_S = 5.0
@@ -83,6 +84,9 @@ class RabbitMQ:
         self.slow_until = self.zero_until = self.refused_until = self.no_statistics_until = self.stale_until = 0.0
         self.statistics: dict[str, tuple[int, int, int]] = {}
         self.questions = 0
+        self.knows: Callable[[], bool] = lambda: True
+        """Whether a client that begins now has the password."""
+        self.password_since = -1.0
         self.speakers: tuple[Speaker, ...] = ()
         """Others that reply to questions of remote control."""
         self.ended_at = 0.0
@@ -106,6 +110,12 @@ class RabbitMQ:
             queue = self.queues[name] = Queue(name, self.limits.get(name))
         queue.exists = True
         return queue
+
+    def delete(self, name: str) -> None:
+        """A person deletes a queue that is empty and unused: who sends to it next makes it again."""
+        queue = self.queues.get(name)
+        if queue is not None and not queue.ready and not queue.consumers:
+            queue.exists = False
 
     def declared_as(self, name: str) -> dict[str, Any]:
         """What the management API says of how a queue was declared."""
@@ -234,4 +244,4 @@ def _read(reply: Reply) -> Reply:
         part = count(body[at : at + MOST_AT_ONCE])
         if not keeps:
             throw_away(len(part))
-    return reply if keeps else replace(reply, body=b"")
+    return reply if keeps and may_unpack(unpacked(body)) else replace(reply, body=b"")

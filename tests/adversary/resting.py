@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from tests.adversary import fleet
-from tests.adversary.people import RESOURCES
+from tests.adversary import fleet, steering
 from tests.adversary.world import World
 from utilitarian_operator.core.at_rest import OF_THE_TIME, SHORTEST
 from utilitarian_operator.core.engine import step
@@ -153,10 +152,7 @@ class Resting(World):
             value: of it, by a moment soon, by the operator's clock.
         """
         soon = self.machine.wall() + timedelta(seconds=round(self._hands.uniform(2, 60)))
-        metadata = self.server.objects[RESOURCES][self.name]["metadata"]
-        annotations = {**(metadata.get("annotations") or {}), name: value(soon)}
-        self.log(f"annotation {name}: {annotations[name]}")
-        self.server.change(RESOURCES, self.name, metadata={**metadata, "annotations": annotations})
+        steering.annotate(self, name, value(soon))
 
     def one_of(self, names: Sequence[str]) -> str:
         """Of these by chance."""
@@ -189,10 +185,7 @@ def _renews_the_secret(world: Resting) -> None:
 
 def _deletes_a_queue(world: Resting) -> None:
     """One that is empty, and that nothing consumes: it is made again by who sends to it next."""
-    queue = world.rabbit.queues.get(world.one_of(fleet.QUEUES))
-    if queue is not None and not queue.ready and not queue.consumers:
-        world.log(f"queue {queue.name} is deleted")
-        queue.exists = False
+    world.rabbit.delete(world.one_of(fleet.QUEUES))
 
 
 _HANDS = (_overrides, _pauses, _opens_a_run, _says_something, _renews_the_secret, _deletes_a_queue)

@@ -50,7 +50,7 @@ class Model:
         return self._asked(lambda: self._control.celery(node))
 
     def hook(self, node: str) -> Sequence[object]:
-        client = Client(self._rabbit, lambda: False, hook=True)
+        client = Client(self._rabbit, lambda: False, node="celery@hook")
         box = HooksMailbox()(Connection(client))
         return self._asked(lambda: box.call([node], "active", {}, timeout=WITHIN_S))
 

@@ -110,7 +110,7 @@ class Worker:
         """Come up, or come back: declare the queues and consume them."""
         if not self.alive or self.stopping or self.connected:
             return
-        if self._rabbit.away:
+        if self._rabbit.away or not self._rabbit.knows():
             self._rabbit.loop.call_later(2.0, self.connect)
             return
         self.connected = True

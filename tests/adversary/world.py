@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+from amqp.exceptions import AccessRefused
 
 import utilitarian_operator.cli.run  # noqa: F401 - every module is there before something is put in its place
 from tests.adversary import broker_connection, faults, fleet, people, rest
@@ -25,6 +26,7 @@ from tests.adversary.controllers import Deployments, controller
 from tests.adversary.disruptions import Drains
 from tests.adversary.invariants import Breach, Invariants
 from tests.adversary.kubelet import Kubelet
+from tests.adversary.login import Login
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine, replaced
 from tests.adversary.moments import Moments
@@ -104,6 +106,10 @@ class World:
         self.lag_until = self.edited_at = 0.0
         self.by_hand_at = 0.0
         """When a person scaled, or the operator was shown it."""
+        self.login, self.secret = Login(self), fleet.secret()
+        self.rabbit.knows = lambda: self.login.is_known
+        self.steered_until = 0.0
+        """Until when what a person asks for by an annotation may be in force."""
         self.scaled_by: dict[str, str] = {}
         self.scaled_at: dict[str, float] = {}
         self.unseen: dict[str, int] = {}
@@ -190,7 +196,7 @@ class World:
     @property
     def sees(self) -> bool:
         """Whether the operator has had a good sight of everything for a while."""
-        wrong = [until for _, until in self.rabbit.helpless] + [self.rabbit.slow_until]
+        wrong = [until for _, until in self.rabbit.helpless] + [self.rabbit.slow_until, self.login.wrong_until]
         return self.serves and max(wrong) < self.loop.now - self._well_for_s
 
     @property
@@ -228,7 +234,8 @@ class World:
             self._finish()
         if self.loop.at >= self.length and self._asked is None and not self.found:
             calm = World(self.seed, self.plan, 0.0, asked=rest.resource_of(self), made_of=self.made_of)
-            calm.server.objects["secrets"], calm.server.crd = dict(self.server.objects["secrets"]), self.server.crd
+            calm.login = self.login
+            calm.secret, calm.server.crd = self.server.objects["secrets"]["broker"], self.server.crd
             calm.play()
             for it in rest.differences(rest.state(self), rest.state(calm)):
                 self.invariants.breach("other-end", it)
@@ -285,7 +292,9 @@ class World:
 
     def _instead(self) -> dict[Any, Any]:
         def connect(url: str, *_: Any, **__: Any) -> Any:
-            process = self.process
+            process, ours = self.process, not (self.neighbour and HOST in url)
+            if ours and not self.login.lets_in(url):
+                raise AccessRefused("Login was refused", (10, 40), "Connection.start_ok")
             rabbit = self.neighbour.rabbit if self.neighbour and HOST in url else self.rabbit
             return broker_connection.Client(rabbit, lambda: process.dead).connect()
 
@@ -304,7 +313,7 @@ class World:
     def _prepare(self) -> None:
         self.loop.set_exception_handler(self._unhandled)
         self.server.watchers.append(self._changed)
-        self.server.add("secrets", fleet.secret())  # first: the uids that follow are the same in all worlds
+        self.server.add("secrets", self.secret)  # first: the uids that follow are the same in all worlds
         options: Any = {
             "statistics": self.seed % 3 != 0,
             "execution": fleet.execution(self.seed),
