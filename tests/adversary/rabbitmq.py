@@ -10,8 +10,7 @@ from typing import Any
 from tests.adversary.loop import VirtualLoop
 from tests.support.strangers_contract import Reply, Speaker
 from utilitarian_operator.adapters.broker.bounded.calls import count, has_room, may_unpack, throw_away
-from utilitarian_operator.adapters.broker.bounded.messages import unpacked
-from utilitarian_operator.adapters.broker.connection import MOST_AT_ONCE
+from utilitarian_operator.adapters.broker.bounded.messages import MOST_OF_A_FRAME, unpacked
 
 STATISTICS_EVERY_S = 5.0
 HEARS_EACH_S = 0.5
@@ -240,8 +239,8 @@ def _read(reply: Reply) -> Reply:
     """A reply as the operator's own code takes it from the connection: without its body where there is no room."""
     body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
     keeps = has_room(len(body))
-    for at in range(0, len(body), MOST_AT_ONCE):
-        part = count(body[at : at + MOST_AT_ONCE])
+    for at in range(0, len(body), MOST_OF_A_FRAME):
+        part = count(body[at : at + MOST_OF_A_FRAME])
         if not keeps:
             throw_away(len(part))
     return reply if keeps and may_unpack(unpacked(body)) else replace(reply, body=b"")

@@ -40,13 +40,15 @@ class Lines(logging.Formatter):
 
 
 def configure(level: str, *, as_json: bool) -> None:
-    """Send everything to stderr in these lines; the libraries only from WARNING on."""
+    """Send everything to stderr in these lines; the libraries only from WARNING on, with two exceptions."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines(as_json=as_json))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("utilitarian_operator").setLevel(level)
     # It warns that it hears no signals, since it has a thread of its own: they are heard beside it.
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+    # It warns of each message and word that it throws away, with names that a broker chose, as many as that sends.
+    logging.getLogger("amqp").setLevel(logging.ERROR)
 
 
 def _quoted(value: object) -> str:

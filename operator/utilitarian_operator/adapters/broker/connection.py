@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from amqp.exceptions import RecoverableConnectionError, UnexpectedFrame
@@ -14,7 +14,12 @@ from kombu.transport import pyamqp
 from utilitarian_operator.adapters.broker.address import Address, addresses
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
 from utilitarian_operator.adapters.broker.bounded.failures import GONE, broker_errors
-from utilitarian_operator.adapters.broker.bounded.messages import only_with_room, unpacked
+from utilitarian_operator.adapters.broker.bounded.messages import (
+    LEAST_OF_A_FRAME,
+    MOST_OF_A_FRAME,
+    only_with_room,
+    unpacked,
+)
 from utilitarian_operator.adapters.broker.bounded.names import found_addresses
 from utilitarian_operator.adapters.broker.bounded.refused import Ours
 from utilitarian_operator.adapters.broker.tls import Tls
@@ -26,8 +31,11 @@ from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 TIMEOUT_S = 3.0
 """Longest wait for one answer of the broker; a healthy one answers in a millisecond."""
 
-AHEAD, MOST_AT_ONCE = 4096, 128 * 1024
-"""Bytes that are read at once: sixty answers about queues; and at most, whatever length a frame announces."""
+AHEAD = 4096
+"""Bytes that are read at once: sixty answers about queues."""
+
+KEPT, LONGEST_WORD = ("product", "version", "cluster_name"), 255
+"""Of what a broker says of itself, as texts of so many characters at most: it may be any table, of any depth."""
 
 
 def connect(url: str, tls: Tls, name: str, **callbacks: Callable[..., None]) -> Connection:
@@ -150,7 +158,10 @@ class _SecureSocket(SSLTransport):  # type: ignore[misc]
 
 
 def _at_once(wanted: int) -> int:
-    return min(max(wanted, AHEAD), MOST_AT_ONCE)
+    """How much is read; of a frame, whose parts the library copies at each reading, no more than may be in one."""
+    if wanted > MOST_OF_A_FRAME:
+        raise Ours(f"it sends more than {MOST_OF_A_FRAME // 1024} KiB in a frame of AMQP")
+    return max(wanted, AHEAD)
 
 
 class _Message(pyamqp.Message):  # type: ignore[misc]
@@ -192,6 +203,19 @@ class _Connection(pyamqp.Connection):  # type: ignore[misc]
         except BaseException:
             self.collect()
             raise
+
+    def _on_start(self, major: int, minor: int, said: Mapping[str, Any], mechanisms: str, locales: str) -> None:
+        super()._on_start(major, minor, said, mechanisms, locales)
+        texts = {it: said.get(it) for it in KEPT}
+        self.server_properties = {it: t for it, t in texts.items() if isinstance(t, str) and len(t) <= LONGEST_WORD}
+        self.mechanisms: list[bytes] = []
+        self.locales: list[str] = []
+
+    def _on_tune(self, channels: int, frame: int, heartbeat: int) -> None:
+        """Agree on no more than the library asked for: it makes room for a whole frame, and a broker may say 4 GiB."""
+        if 0 < frame < LEAST_OF_A_FRAME:
+            raise UnexpectedFrame("it takes no frames that are as long as AMQP has them")
+        super()._on_tune(channels, min(frame, MOST_OF_A_FRAME), heartbeat)
 
     def close(self, *arguments: Any, **options: Any) -> Any:
         """Say farewell; no socket is left then, whatever is answered: the library closes it after an OSError alone."""

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from amqp import spec
+from amqp.serialization import dumps
 
-from tests.support.scripted_broker import Peer, greeting, scripted_broker
+from tests.support.scripted_broker import Peer, greeting, method, scripted_broker
 from utilitarian_operator.adapters.broker import connection
 from utilitarian_operator.adapters.broker.bounded.calls import bounded
 from utilitarian_operator.adapters.broker.bounded.failures import GONE
@@ -197,8 +199,53 @@ def test_memory_is_not_taken_for_what_a_frame_only_announces(monkeypatch: pytest
     with scripted_broker(struct.pack(">BHI", 1, 0, 2**31 - 1)) as broker:
         tracemalloc.start()
         try:
-            with pytest.raises(BrokerUnreachable):
+            with pytest.raises(BrokerUnreachable, match="more than 128 KiB in a frame"):
                 connect(broker.url, Tls(), "test")
             assert tracemalloc.get_traced_memory()[1] < 16 * 1024**2
         finally:
             tracemalloc.stop()
+
+
+def table(entries: int) -> bytes:
+    """What a broker may say of itself: names of four characters, without a value. It takes 30 times its length."""
+    said = b"".join(b"\x04%04x" % number + b"V" for number in range(entries))
+    return struct.pack(">I", len(said)) + said
+
+
+def test_a_greeting_is_no_longer_than_a_frame() -> None:
+    """One of 15 MiB took 217 MiB for as long as the connection was open, and 8 s of a core."""
+    with scripted_broker(greeting(table(65_000))) as broker, pytest.raises(BrokerUnreachable, match="128 KiB"):
+        connect(broker.url, Tls(), "test")
+
+
+def test_of_what_a_broker_says_of_itself_its_name_and_version_are_kept() -> None:
+    said = {"product": "RabbitMQ", "version": "4.0.5", "cluster_name": "a" * 255, "platform": "Erlang", "more": {}}
+    with scripted_broker(greeting(dumps("F", [said]))) as broker:
+        opened = connect(broker.url, Tls(), "test")
+        assert opened.connection.server_properties == {it: said[it] for it in ("product", "version", "cluster_name")}
+        release(opened, farewell=True)
+    with scripted_broker(greeting(dumps("F", [{"product": {"a": {}}, "version": "4" * 256}]))) as broker:
+        opened = connect(broker.url, Tls(), "test")
+        assert opened.connection.server_properties == {}
+        release(opened, farewell=True)
+
+
+def tuned(frame: int) -> Callable[[Peer, int], None]:
+    """A broker that would take frames of so many bytes."""
+    return lambda peer, _: peer.say(method(0, spec.Connection.Tune, struct.pack(">HIH", 0, frame, 10)))
+
+
+@pytest.mark.parametrize("frame, agreed", [(0, 131_072), (4096, 4096), (131_072, 131_072), (2**32 - 1, 131_072)])
+def test_frames_are_no_longer_than_asked_for(frame: int, agreed: int) -> None:
+    """The library makes room for a whole one before it writes: of 4 GiB, which ended the operator."""
+    with scripted_broker(connection_startok=tuned(frame)) as broker:
+        opened = connect(broker.url, Tls(), "test")
+        assert opened.connection.frame_max == agreed
+        release(opened, farewell=True)
+
+
+@pytest.mark.parametrize("frame", [1, 8, 4095])
+def test_a_broker_takes_frames_that_are_as_long_as_amqp_has_them(frame: int) -> None:
+    """Of 8 bytes, nothing could be said in any number of them; that was no failure of a broker."""
+    with scripted_broker(connection_startok=tuned(frame)) as broker, pytest.raises(BrokerUnreachable, match="no AMQP"):
+        connect(broker.url, Tls(), "test")

@@ -35,6 +35,9 @@ reckoned to take so much."""
 MOST_THROWN_AWAY = 64 * 1024 * 1024
 """Bytes of messages without room that are read past in one call; so many take 0.03 s of a core."""
 
+MOST_FRAMES = 250_000
+"""Of AMQP that are read in one call, whatever they are: so many empty ones take a second of a core."""
+
 MOST_ADDRESSES = 8
 """That are tried behind one name."""
 
@@ -47,6 +50,7 @@ class _Call:
     reach: Reach
     thrown_away: int = 0
     unpacked: int = 0
+    frames: int = 0
 
 
 _CALL: ContextVar[_Call | None] = ContextVar("call", default=None)
@@ -91,6 +95,15 @@ def count(read: bytes) -> bytes:
         if call.left < 0:
             raise Ours(f"it says more than {MOST_BYTES // 1024**2} MiB")
     return read
+
+
+def count_frame() -> None:
+    """Count a frame of AMQP that was read; raises Ours when there are too many."""
+    call = _CALL.get()
+    if call is not None:
+        call.frames += 1
+        if call.frames > MOST_FRAMES:
+            raise Ours(f"it says more than {MOST_FRAMES} frames of AMQP")
 
 
 def has_room(size: int) -> bool:

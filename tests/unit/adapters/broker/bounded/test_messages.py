@@ -16,6 +16,7 @@ from kombu.utils.json import loads
 from utilitarian_operator.adapters.broker.bounded import calls
 from utilitarian_operator.adapters.broker.bounded.calls import bounded
 from utilitarian_operator.adapters.broker.bounded.messages import BODY, HEADER, Frame, only_with_room, unpacked
+from utilitarian_operator.adapters.broker.bounded.refused import Ours
 
 METHOD, FRAME = 1, 7
 """Kinds of frames; and bytes of a body in one, a few so that a body has some."""
@@ -23,10 +24,18 @@ METHOD, FRAME = 1, 7
 SMALLEST, ROOM = 20, 30
 
 
-class Counting:
-    """Where the library counts frames."""
+class Channel:
+    """One that is open."""
 
-    bytes_recv = 0
+    def __init__(self, *consumers: str) -> None:
+        self.callbacks = dict.fromkeys(consumers)
+
+
+class Opened:
+    """A connection, where the library counts frames."""
+
+    def __init__(self) -> None:
+        self.bytes_recv, self.channels = 0, {0: object(), 1: Channel("1"), 2: Channel("1"), 3: Channel()}
 
 
 def frames(channel: int, body: bytes, ticket: str) -> list[Frame]:
@@ -43,7 +52,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.heard: list[tuple[int, bytes, str]] = []
-        self.read = only_with_room(Counting(), self._came)
+        self.read = only_with_room(Opened(), self._came)
 
     def _came(self, channel: int, _name: Any, _arguments: bytes, message: Any) -> None:
         self.heard.append((channel, bytes(message.body or b""), message.properties["application_headers"]["ticket"]))
@@ -125,3 +134,22 @@ def test_a_message_is_read_that_leaves_memory_for_others(monkeypatch: pytest.Mon
 def test_a_body_of_no_message_is_no_amqp() -> None:
     with bounded(60), pytest.raises(UnexpectedFrame):
         Reader().read((BODY, 1, b"x"))
+
+
+@pytest.mark.parametrize("channel", [3, 4, 65_535])
+def test_of_a_message_without_a_consumer_nothing_is_kept(channel: int) -> None:
+    """The library keeps what it has of it until the rest comes: ten MiB of each channel, of which there are 65,535."""
+    deliver, *_ = frames(channel, b"x" * FRAME, "kept")
+    with bounded(60), pytest.raises(UnexpectedFrame):
+        Reader().read(deliver)
+
+
+def test_a_call_ends_after_so_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen MiB of empty ones took all of a core for the ten seconds of a call."""
+    monkeypatch.setattr(calls, "MOST_FRAMES", 10)
+    reader, heartbeat = Reader(), (8, 0, b"")
+    for _ in range(2):
+        with bounded(60):
+            assert not any(reader.read(heartbeat) for _ in range(10))
+            with pytest.raises(Ours, match="more than 10 frames"):
+                reader.read(heartbeat)
