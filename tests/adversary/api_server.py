@@ -125,13 +125,13 @@ class ApiServer:
         return body
 
     def add(self, plural: str, body: Object) -> Object:
-        """A new object."""
+        """A new object; one that another world has keeps its uid."""
         self._numbered += 1
         kind, group = KINDS[plural]
         metadata = {
             "namespace": NAMESPACE,
-            **body["metadata"],
             "uid": f"uid-{self._numbered}",
+            **body["metadata"],
             "creationTimestamp": self.stamp(),
             "generation": 1,
         }

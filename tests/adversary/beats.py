@@ -6,6 +6,8 @@ While its broker is away it loses what comes due; one that has sent nothing yet 
 from collections.abc import Callable
 from typing import Any
 
+from tests.adversary.crd import PLURAL
+
 TRIES_EACH_S = 2.0
 """How often a beat tries to connect for the first time (Celery 5.7.0: 2 s, then 4 s, and so on)."""
 OTHERS_EACH_S = 60
@@ -84,5 +86,6 @@ class Beats:
     def _kept_away(self) -> bool:
         """Whether the world, or a person, lets none run."""
         world = self._world
-        hindered = world.full or world.quota is not None or world.kubelet.lost or world.kubelet.cordoned
+        gone = world.server.get(PLURAL, world.name) is None
+        hindered = gone or world.full or world.quota is not None or world.kubelet.lost or world.kubelet.cordoned
         return bool(hindered or "bad" in world.spec.get("image", "bad") or world.spec.get("mode", "Auto") != "Auto")

@@ -237,6 +237,7 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "override": lambda world, fault: steering.override(world, fault.lasts, fault.a, fault.b),
     "pause-for-a-while": lambda world, fault: steering.pause(world, fault.lasts),
     "run-now": lambda world, fault: steering.run_now(world, fault.lasts),
+    "fleet-remade": lambda world, fault: people.remake_fleet(world, fault.lasts),
     "move-queue": lambda world, fault: people.move_queue(world, 3 * fault.lasts, fault.b),
     "edit-min": lambda world, fault: people.edit_min(world, 3 * fault.lasts, fault.a),
     "password-changed": lambda world, fault: world.login.change(fault.lasts),

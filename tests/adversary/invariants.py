@@ -378,6 +378,8 @@ class Invariants:
             return
         if max(self._full_at + self._late(OBEYS_IN_S), world.steered_until + self._late(WAKES_IN_S)) > now:
             return
+        if world.remade and world.tenants.claims:
+            return  # it has become the younger of two that want the same queues
         for pool in world.made_of:
             live, asked = world.server.objects["deployments"].get(f"{world.name}-{pool}"), asked_for(world.spec, pool)
             if live is None or asked is None or live["spec"].get("replicas", 1):

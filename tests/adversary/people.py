@@ -10,6 +10,8 @@ from tests.adversary.plan import CURED_S
 RESOURCES = "utilitarianworkerpools"
 HAS_TWO, MOVED, IN_ANOTHER = "duo", "duo.b", 0.8
 """The pool that has two queues, the one of them that is moved, and how often another pool gets it."""
+COLLECTED_AFTER_S = 1.5
+"""How long it takes at most until what a resource owned is gone."""
 LIMITED_FOR_S = 600.0
 """A limit may be lower than what the load of hours needs: in a long world it is lifted again, or at the cure."""
 
@@ -123,6 +125,23 @@ def pause(world: Any, lasts: float, a: float) -> None:
     mode = "Paused" if a < 0.7 else "Preview"
     edit(world, lambda spec: spec.update(mode=mode))
     world.loop.call_later(lasts, edit, world, lambda spec: spec.update(mode="Auto"))
+
+
+def remake_fleet(world: Any, lasts: float) -> None:
+    """`kubectl delete uwp`, and the same applied anew a while later; what it owned goes in the background."""
+    if world.server.get(RESOURCES, NAME) is None:
+        return
+    world.log("the resource is deleted")
+    world.remade = True
+    world.remove(RESOURCES, NAME)
+
+    def back() -> None:
+        world.log("the resource is made again")
+        world.edited_at = world.loop.now
+        made = {"metadata": {"name": NAME, "annotations": {}}, "spec": copy.deepcopy(world.first), "status": {}}
+        world.server.add(RESOURCES, made)
+
+    world.loop.call_later(max(lasts, COLLECTED_AFTER_S), back)
 
 
 def scale(world: Any, a: float, b: float) -> None:

@@ -41,6 +41,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "edits": ("move-queue", "edit-min"),
     "login": ("password-changed", "secret-gone"),
     "queues": ("queue-deleted",),
+    "reborn": ("fleet-remade",),
     "moments": ("kill", "suspend", "watch-stall", "clock-step", "mute", "scale-in-between", "answer-lost"),
 }
 WEIGHTS = dict.fromkeys(("process", "watch", "workers", "people", "api", "broker", "moments", "pools", "drains"), 3)

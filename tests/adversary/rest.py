@@ -42,7 +42,8 @@ def differences(here: Any, there: Any, path: str = "") -> Iterator[str]:
 def resource_of(world: Any) -> Object:
     """The same resource, as it would be applied anew."""
     live = world.server.objects["utilitarianworkerpools"][world.name]
-    return {"metadata": {"name": world.name, "annotations": {}}, "spec": copy.deepcopy(live["spec"]), "status": {}}
+    metadata = {"name": world.name, "annotations": {}, "uid": live["metadata"]["uid"]}
+    return {"metadata": metadata, "spec": copy.deepcopy(live["spec"]), "status": {}}
 
 
 def _as_asked(body: Object) -> Object:

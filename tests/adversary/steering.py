@@ -16,7 +16,10 @@ RUN_AT_MOST_S = 180.0
 
 def annotate(world: Any, name: str, value: str) -> None:
     """Write one annotation of the resource."""
-    metadata = world.server.objects[RESOURCES][world.name]["metadata"]
+    live = world.server.get(RESOURCES, world.name)
+    if live is None:
+        return
+    metadata = live["metadata"]
     annotations = {**(metadata.get("annotations") or {}), name: value}
     world.log(f"annotation {name}: {value}")
     world.server.change(RESOURCES, world.name, metadata={**metadata, "annotations": annotations})

@@ -75,6 +75,11 @@ class Tenants:
         rabbit = self._world.rabbit
         rabbit.speakers = tuple(it for it in rabbit.speakers if it is not speaker)
 
+    @property
+    def claims(self) -> bool:
+        """Whether a second resource is there."""
+        return any(self._world.server.get(PLURAL, it) for it in RESOURCES)
+
     def claim(self, a: float, lasts: float) -> None:
         """A second resource in the namespace wants the same queues, and more workers; it goes again."""
         name = RESOURCES[int(a * len(RESOURCES))]

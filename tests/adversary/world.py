@@ -24,6 +24,7 @@ from tests.adversary.api_server import NAMESPACE, ApiServer, Object
 from tests.adversary.beats import Beats
 from tests.adversary.controllers import Deployments, controller
 from tests.adversary.disruptions import Drains
+from tests.adversary.garbage import WITH_PODS, collect
 from tests.adversary.invariants import Breach, Invariants
 from tests.adversary.kubelet import Kubelet
 from tests.adversary.login import Login
@@ -108,6 +109,7 @@ class World:
         """When a person scaled, or the operator was shown it."""
         self.login, self.secret = Login(self), fleet.secret()
         self.rabbit.knows = lambda: self.login.is_known
+        self.remade, self._spec = False, dict[str, Any]()
         self.steered_until = 0.0
         """Until when what a person asks for by an annotation may be in force."""
         self.scaled_by: dict[str, str] = {}
@@ -126,13 +128,15 @@ class World:
 
     @property
     def spec(self) -> Any:
-        """Of the resource, as it is now."""
-        return self.server.objects["utilitarianworkerpools"][self.name]["spec"]
+        """Of the resource, as it is now; of one that is deleted, as it was last."""
+        live = self.server.get(people.RESOURCES, self.name)
+        self._spec = self._spec if live is None else live["spec"]
+        return self._spec
 
     @property
     def status(self) -> Any:
         """Of the resource, as it is now."""
-        return self.server.objects["utilitarianworkerpools"][self.name].get("status", {})
+        return (self.server.get(people.RESOURCES, self.name) or {}).get("status", {})
 
     @property
     def replica_sets_lag(self) -> bool:
@@ -184,14 +188,9 @@ class World:
         """An object is deleted; what it owns goes in the background."""
         live = self.server.get(plural, name)
         self.server.remove(plural, name)
-        if live is None or plural not in {"deployments", "statefulsets"}:
-            return
-        self.deployments.forget(name)
-        for pod in list(self.server.objects["pods"].values()):
-            metadata = pod["metadata"]
-            if metadata["ownerReferences"][0]["uid"].partition("/")[0] == live["metadata"]["uid"]:
-                later = self.rng.uniform(0.1, 1.0)
-                self.loop.call_later(later, self.kubelet.delete, metadata["name"], metadata["uid"], "garbage collector")
+        if live is not None and plural in {*WITH_PODS, people.RESOURCES}:
+            self.deployments.forget(name)
+            collect(self, plural, live["metadata"]["uid"])
 
     @property
     def sees(self) -> bool:
@@ -322,6 +321,7 @@ class World:
         }
         resource = self._asked or self._fleet(**options)
         self.server.add("utilitarianworkerpools", resource)
+        self.first = copy.deepcopy(resource["spec"])
         self.pools: dict[str, Object] = {it["name"]: it for it in copy.deepcopy(resource["spec"]["pools"])}
         if self._asked is None:
             self._send_tasks()

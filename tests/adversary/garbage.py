@@ -1,0 +1,29 @@
+"""The garbage collector: what an object that is deleted owned goes too, in the background and a moment later."""
+
+from typing import Any
+
+OF_A_RESOURCE = ("deployments", "statefulsets", "poddisruptionbudgets", "controllerrevisions")
+WITH_PODS = ("deployments", "statefulsets")
+
+
+def collect(world: Any, plural: str, owner: str) -> None:
+    """What the object with this uid owned: of a resource its objects, of a Deployment or a StatefulSet its pods."""
+    if plural in WITH_PODS:
+        for pod in list(world.server.objects["pods"].values()):
+            metadata = pod["metadata"]
+            if metadata["ownerReferences"][0]["uid"].partition("/")[0] == owner:
+                end = world.kubelet.delete, metadata["name"], metadata["uid"], "garbage collector"
+                world.loop.call_later(world.rng.uniform(0.1, 1.0), *end)
+        return
+    for kind in OF_A_RESOURCE:
+        for name, body in world.server.objects[kind].items():
+            metadata = body["metadata"]
+            if any(it["uid"] == owner for it in metadata.get("ownerReferences") or ()):
+                world.loop.call_later(world.rng.uniform(0.1, 1.0), _remove, world, kind, name, metadata["uid"])
+
+
+def _remove(world: Any, plural: str, name: str, uid: str) -> None:
+    """Unless another one of its name was made meanwhile."""
+    live = world.server.get(plural, name)
+    if live is not None and live["metadata"]["uid"] == uid:
+        world.remove(plural, name)
