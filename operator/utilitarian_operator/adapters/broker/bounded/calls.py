@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
 from utilitarian_operator.adapters.broker.bounded.refused import Ours, TooSlow
+from utilitarian_operator.adapters.broker.bounded.room import ALL, Share
 from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
 from utilitarian_operator.errors import BrokerUnreachable
 
@@ -48,6 +49,7 @@ class _Call:
     until: float
     left: int
     reach: Reach
+    share: Share
     thrown_away: int = 0
     unpacked: int = 0
     frames: int = 0
@@ -66,11 +68,13 @@ def bounded(seconds: float, reach: Reach = ROUTED, clock: Clock = CLOCK) -> Iter
         reach: which addresses may be spoken to.
         clock: seconds that never go back.
     """
-    token = _CALL.set(_Call(clock, clock.monotonic() + seconds, MOST_BYTES, reach))
+    share = Share(ALL)
+    token = _CALL.set(_Call(clock, clock.monotonic() + seconds, MOST_BYTES, reach, share))
     try:
         yield
     finally:
         _CALL.reset(token)
+        share.end()
 
 
 def check_address(address: str) -> None:
@@ -109,7 +113,9 @@ def count_frame() -> None:
 def has_room(size: int) -> bool:
     """Whether this thread's call may keep a message of so many bytes."""
     call = _CALL.get()
-    return call is None or size <= max(call.left - RESERVED, (call.left - AHEAD) // PART)
+    if call is None:
+        return True
+    return size <= max(call.left - RESERVED, (call.left - AHEAD) // PART) and call.share.take(size)
 
 
 def may_unpack(size: int) -> bool:
@@ -117,7 +123,7 @@ def may_unpack(size: int) -> bool:
     call = _CALL.get()
     if call is None:
         return True
-    fits = size <= (MOST_UNPACKED - call.unpacked) * 3 // 4
+    fits = size <= (MOST_UNPACKED - call.unpacked) * 3 // 4 and call.share.take(size)
     call.unpacked += size if fits else 0
     return fits
 

@@ -1,7 +1,9 @@
 """Reads pages of a broker over HTTP, bounded in bytes and time, from the address that was asked and no other."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import aiohttp
@@ -9,23 +11,45 @@ import aiohttp
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
 from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.bounded.refused import Ours
+from utilitarian_operator.adapters.broker.bounded.room import ALL, Share
 from utilitarian_operator.adapters.broker.tls import Tls
 
 T = TypeVar("T")
+
+
+_SHARE: ContextVar[Share] = ContextVar("share")
+"""Of the session that reads a page, with those of its tasks."""
+
+PART = 256 * 1024
+"""Bytes of a page for which room is taken at once."""
 
 
 class TooLong(Ours):
     """A page has more than may be read."""
 
 
-def session(tls: Tls, within_s: float, names: Names) -> aiohttp.ClientSession:
+@asynccontextmanager
+async def session(tls: Tls, within_s: float, names: Names) -> AsyncIterator[aiohttp.ClientSession]:
     """A session whose requests take so many seconds at most; nothing that comes is unpacked.
+
+    What its pages take in memory is given back at its end: by then they were read.
 
     Args:
         tls: certificates for https://.
         within_s: of one request, with its answer.
         names: finds the addresses, of which only some may be spoken to.
     """
+    share = Share(ALL)
+    token = _SHARE.set(share)
+    try:
+        async with _opened(tls, within_s, names) as opened:
+            yield opened
+    finally:
+        _SHARE.reset(token)
+        share.end()
+
+
+def _opened(tls: Tls, within_s: float, names: Names) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=within_s),
         connector=aiohttp.TCPConnector(ssl=tls.context, resolver=names),
@@ -38,14 +62,27 @@ async def text(answer: aiohttp.ClientResponse) -> str:
     """The body, which is UTF-8 whatever its header says.
 
     Raises:
-        TooLong: it has more bytes than a page may have.
+        TooLong: it has more bytes than a page may have, or than there is room for beside what others say.
     """
-    body = bytearray()
+    share = _SHARE.get()
+    body, held = bytearray(), 0
     async for part in answer.content.iter_any():
         body += part
         if len(body) > bounds.MOST_BYTES:
             raise TooLong(f"its page has more than {bounds.MOST_BYTES // 1024**2} MiB")
-    return body.decode()
+        while held < len(body):
+            _take(share, PART)
+            held += PART
+    _take(share, len(body) * (1 if body.isascii() else 4))  # each character of a text takes as much as the largest
+    text = body.decode()
+    del body
+    share.give_back(held)
+    return text
+
+
+def _take(share: Share, size: int) -> None:
+    if not share.take(size):
+        raise TooLong("its page is too large to be read beside those of others; it is asked again")
 
 
 async def in_slices(steps: Generator[None, None, T]) -> T:

@@ -15,6 +15,8 @@ from aiohttp import web
 from tests.support.pace import Pace
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.taken import Taken, taken
+from utilitarian_operator.adapters.broker.bounded import pages
+from utilitarian_operator.adapters.broker.bounded.room import Room
 from utilitarian_operator.adapters.broker.declarations import declarations
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.statistics_page import (
@@ -27,6 +29,7 @@ from utilitarian_operator.errors import BrokerUnreachable
 from utilitarian_operator.host.serving.http import listen
 
 DEEP = "[" * 200_000
+MIB = 1024**2
 
 
 async def said_of(answer: web.Response, elsewhere: list[str] | None = None) -> str:
@@ -175,3 +178,20 @@ async def test_no_page_takes_much_memory_or_stops_the_event_loop(
 async def test_what_reading_as_aiohttp_does_would_take() -> None:
     found = await taken_by("read_as_before", packed(b" \n", 60), PACKED)
     assert found.grown_mib > 60, "else what is measured above says nothing"
+
+
+async def test_of_many_long_pages_at_a_time_no_more_is_kept_than_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each alone may have 16 MiB, which may be 64 as a text, and one namespace names fifty brokers."""
+    room, application, port = Room(16 * MIB), web.Application(), free_port()
+    monkeypatch.setattr(pages, "ALL", room)
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(body=b" " * 3 * MIB + "\U0001f600".encode())
+
+    application.router.add_get("/{rest:.*}", page)
+    async with listen(application, LOOPBACK, port, "statistics"):
+        each = [Statistics([f"http://{LOOPBACK}:{port}"], "/").read() for _ in range(10)]
+        came = await asyncio.gather(*each, return_exceptions=True)
+    assert all(isinstance(it, BrokerUnreachable) for it in came)
+    assert any("too large to be read beside those of others" in str(it) for it in came)
+    assert room.left == 16 * MIB
