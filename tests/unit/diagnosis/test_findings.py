@@ -23,7 +23,7 @@ from utilitarian_operator.core.observation.broker_settings import TOO_LARGE, Bro
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import WorkerLoad
-from utilitarian_operator.core.observation.model.queue import Missing
+from utilitarian_operator.core.observation.model.queue import Missing, Present
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 
@@ -41,6 +41,9 @@ def after(span: timedelta, *looks: FleetSnapshot, asked: Fleet = FLEET) -> tuple
     return found["work"]
 
 
+LEADERLESS = Present(0, 0, doubt=SILENT)
+"""A quorum queue whose leader is away says that it is empty and has no consumer."""
+
 HEARD_THEN_SILENT = (snapshot(pod("a")), snapshot(pod("a", None)))
 
 
@@ -54,7 +57,7 @@ HEARD_THEN_SILENT = (snapshot(pod("a")), snapshot(pod("a", None)))
             id="it answers and does not consume",
         ),
         pytest.param(
-            (snapshot(pod("a"), consumers=0),),
+            (snapshot(pod("a"), ready=1, consumers=0),),
             PATIENCE.not_consuming,
             "says that it consumes q, and the broker has no consumer",
             id="the broker knows of no consumer",
@@ -64,6 +67,12 @@ HEARD_THEN_SILENT = (snapshot(pod("a")), snapshot(pod("a", None)))
             2 * PATIENCE.not_consuming,
             "pod b is ready and neither answers nor consumes",
             id="it neither answers nor consumes",
+        ),
+        pytest.param(
+            (snapshot(pod("a"), pod("b", None), queue=LEADERLESS),),
+            PATIENCE.mute,
+            "pod b is ready and has not answered",
+            id="it does not answer, and its queue says nothing that counts",
         ),
         pytest.param(HEARD_THEN_SILENT, PATIENCE.mute, "pod a is ready and has not answered", id="it fell silent"),
         pytest.param(
@@ -89,6 +98,7 @@ WELL = {
     "it is not ready": snapshot(pod("a"), pod("b", DEAF, ready=False), consumers=1),
     "its container does not run": snapshot(pod("a"), pod("b", None, running=False), consumers=1),
     "its queue does not exist": snapshot(pod("a", DEAF), queue=Missing()),
+    "its queue may be without its leader": snapshot(pod("a"), queue=LEADERLESS),
     "its queue is not seen": snapshot(pod("a", DEAF), queue=SILENT),
     "no worker can be asked": snapshot(pod("a", None), pod("b"), mute=SILENT),
     "it was not asked for its queues": snapshot(pod("a", replace(IDLE, consuming=None))),

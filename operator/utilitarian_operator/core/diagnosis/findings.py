@@ -212,18 +212,22 @@ def _all_symptoms(
 def _symptoms(
     pool: Pool, seen: PoolSnapshot, before: frozenset[str], waits: Patience, *, answering: bool
 ) -> Iterator[tuple[str, _Symptom]]:
-    """What each worker that ought to consume shows."""
+    """What each worker that ought to consume shows.
+
+    A queue whose leader is away says that nothing consumes it: what is in doubt is no sign.
+    """
     serving = [pod for pod in seen.pods if pod.serves]
     there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
     consumed = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
     heard = bool(before) or any(map(_answered, seen.pods))
-    unclaimed = {name: consumers - _consume(name, consumed) for name, consumers in there.items()}
+    sure = {name: it.consumers for name, it in seen.queues.items() if isinstance(it, Present) and it.doubt is None}
+    unclaimed = {name: consumers - _consume(name, consumed) for name, consumers in sure.items()}
     for pod in serving:
         word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
         if word is not None and word.consuming is not None:
-            yield from _of_one_that_answered(pod, word.consuming, owes, there, waits)
+            yield from _of_one_that_answered(pod, word.consuming, owes, there, sure, waits)
         elif word is None and (answering or pod.name in before):
-            idle = [unclaimed[queue] <= 0 for queue in owes or there]
+            idle = [queue in sure and unclaimed[queue] <= 0 for queue in owes or there]
             # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
             none_consumes = bool(idle) and (all(idle) if pool.is_catch_all else any(idle))
             yield from _of_a_silent_one(pool, pod, waits, none_consumes=none_consumes, heard=heard)
@@ -243,9 +247,14 @@ def _never_ready(
 
 
 def _of_one_that_answered(
-    pod: PodSnapshot, consuming: tuple[str, ...], owes: Sequence[str], consumers: Mapping[str, int], waits: Patience
+    pod: PodSnapshot,
+    consuming: tuple[str, ...],
+    owes: Sequence[str],
+    there: Iterable[str],
+    consumers: Mapping[str, int],
+    waits: Patience,
 ) -> Iterator[tuple[str, _Symptom]]:
-    lacking = [queue for queue in (owes if consuming else consumers) if queue not in consuming]
+    lacking = [queue for queue in (owes if consuming else there) if queue not in consuming]
     unserved = [queue for queue in consumers if queue in consuming and not consumers[queue]]
     if lacking:
         yield pod.name, _Symptom(f"answers and does not consume {lacking[0]}", waits.not_consuming)
