@@ -9,8 +9,13 @@ PORTS = {"amqp": 5672, "pyamqp": 5672, "amqps": 5671}
 """Of the schemes of Celery's own library for RabbitMQ; another one is no RabbitMQ, or needs another library."""
 MOST = 8
 """Addresses of one broker."""
+MOST_OF_STATISTICS = 16
+"""URLs of the statistics of one broker, which are all read at once; a Secret has room for 100,000."""
+LONGEST = 16 * 1024
+"""Characters of one URL: a token in it has a few thousand."""
 EXAMPLE = "amqp://USER:PASSWORD@HOST:5672/VHOST"
 STATISTICS_EXAMPLE = "http://USER:PASSWORD@HOST:15672"
+STATISTICS_REMEDY = f"write {STATISTICS_EXAMPLE}, special characters escaped, and no more than {MOST_OF_STATISTICS}"
 _BETWEEN = re.compile(r",\s*(?=https?://)", re.IGNORECASE)
 """A comma parts two addresses of statistics only where another one follows: it may stand in a password, too."""
 _HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%[\w.-]+)?")
@@ -66,9 +71,9 @@ def endpoints(text: str) -> tuple[str, ...]:
     Raises:
         WrongAddress: one of them is none; nothing of it is in the message.
     """
-    found = tuple(part.strip().rstrip(",") for part in _BETWEEN.split(text.strip()))
-    if not all(_statistics_parts(part) for part in found):
-        raise WrongAddress(f"write {STATISTICS_EXAMPLE}, special characters escaped")
+    found = tuple(part.strip().rstrip(",") for part in _BETWEEN.split(text.strip(), MOST_OF_STATISTICS))
+    if len(found) > MOST_OF_STATISTICS or not all(map(_statistics_parts, found)):
+        raise WrongAddress(STATISTICS_REMEDY)
     return found
 
 
@@ -105,6 +110,7 @@ def _address(text: str, which: str) -> Address:
     parts, port = _parts(text)
     if scheme.lower() not in PORTS or parts is None:
         given = f"{which} is {scheme}://…" if separator and scheme.isalnum() else f"{which} is no URL"
+        given = f"{which} has more than {LONGEST} characters" if len(text) > LONGEST else given
         raise WrongAddress(f"{given}; write {EXAMPLE}, special characters escaped")
     options = dict(parse_qsl(parts.query))
     # Celery hands the options to its connection, which speaks TLS where any of these is given.
@@ -122,6 +128,8 @@ def _address(text: str, which: str) -> Address:
 
 def _parts(text: str) -> tuple[SplitResult | None, int | None]:
     """The parts and the port, if host and port stand where they should; an unescaped / ? or # puts a password there."""
+    if len(text) > LONGEST:
+        return None, None
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 import aiohttp
 from yarl import URL
 
+from utilitarian_operator.adapters.broker.address import STATISTICS_REMEDY
 from utilitarian_operator.adapters.broker.bounded import pages
 from utilitarian_operator.adapters.broker.bounded.calls import MOST_ADDRESSES
 from utilitarian_operator.adapters.broker.bounded.failures import kind, untrusted
@@ -250,9 +251,7 @@ def _address(endpoint: str) -> tuple[str, dict[str, str]]:
     except ValueError:
         usable = False
     if not usable or "@" in parts.path + parts.query + parts.fragment:  # an unescaped / ? or # in the password
-        raise BrokerUnreachable(
-            "spec.broker.stats.urlFrom: write http://USER:PASSWORD@HOST:15672, special characters escaped"
-        )
+        raise BrokerUnreachable(f"spec.broker.stats.urlFrom: {STATISTICS_REMEDY}")
     if parts.username is None:
         return parts.scheme, {}
     login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

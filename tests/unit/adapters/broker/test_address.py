@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu import Connection
 
-from utilitarian_operator.adapters.broker.address import Address, WrongAddress, addresses
+from utilitarian_operator.adapters.broker.address import (
+    LONGEST,
+    MOST_OF_STATISTICS,
+    Address,
+    WrongAddress,
+    addresses,
+    endpoints,
+)
 
 SECRET = "hunter2"
 
@@ -152,6 +159,24 @@ def test_another_url_is_refused_without_a_word_of_it(url: str, given: str) -> No
     assert given in said
     assert "write amqp://USER:PASSWORD@HOST:5672/VHOST" in said
     assert "hunter" not in said
+
+
+def test_of_statistics_no_more_urls_are_read_than_a_cluster_has_nodes() -> None:
+    """A Secret has room for 100,000, and all of them were asked at once, wherever they lead."""
+    each = [f"http://node-{number}:15692" for number in range(MOST_OF_STATISTICS)]
+    assert endpoints(", ".join(each)) == tuple(each)
+    with pytest.raises(WrongAddress, match="no more than 16"):
+        endpoints(", ".join([*each, "http://one-more:15692"]))
+
+
+def test_a_url_may_be_as_long_as_one_with_a_token() -> None:
+    """One of a MiB of options took a third of a second of all fleets each time that it was read."""
+    token = "t" * (LONGEST - len("amqp://u:@h/"))
+    assert addresses(f"amqp://u:{token}@h/")[0].password == token
+    with pytest.raises(WrongAddress, match="it has more than 16384 characters; write amqp://"):
+        addresses(f"amqp://u:{token}t@h/")
+    with pytest.raises(WrongAddress):
+        endpoints("http://h/" + "a" * LONGEST)
 
 
 def test_addresses_of_several_virtual_hosts_are_refused() -> None:
