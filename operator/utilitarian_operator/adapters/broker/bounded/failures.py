@@ -70,8 +70,9 @@ def broker_errors(
 
 def kind(error: BaseException) -> str:
     """What kind of failure an error of a library is; nothing that the other side has said is in it."""
-    if isinstance(error, Ours):
-        return str(error)
+    ours = next((it for it in (error, error.__cause__) if isinstance(it, Ours)), None)
+    if ours is not None:  # aiohttp raises errors of its own in its place
+        return str(ours)
     inner = getattr(error, "os_error", None)  # aiohttp's own errors have that of the system in them
     if isinstance(inner, OSError) and inner is not error:
         return kind(inner)

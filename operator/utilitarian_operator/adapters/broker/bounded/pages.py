@@ -1,12 +1,14 @@
 """Reads pages of a broker over HTTP, bounded in bytes and time, from the address that was asked and no other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+import functools
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
 from utilitarian_operator.adapters.broker.bounded.names import Names
@@ -22,6 +24,10 @@ _SHARE: ContextVar[Share] = ContextVar("share")
 
 PART = 256 * 1024
 """Bytes of a page for which room is taken at once."""
+
+
+MOST_AROUND = 256 * 1024
+"""Bytes of an answer that are no part of its page: headers, the lengths of chunks, answers that only say to wait."""
 
 
 class TooLong(Ours):
@@ -52,10 +58,44 @@ async def session(tls: Tls, within_s: float, names: Names) -> AsyncIterator[aioh
 def _opened(tls: Tls, within_s: float, names: Names) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=within_s),
-        connector=aiohttp.TCPConnector(ssl=tls.context, resolver=names),
+        connector=_Connector(ssl=tls.context, resolver=names),
         headers={"Accept-Encoding": "identity"},  # a small page may be packed so that it fills the memory
         auto_decompress=False,
     )
+
+
+class _Answer(ResponseHandler):
+    """The library's reading of an answer, which bounds a header, and not what else stands around the page."""
+
+    _came = 0
+
+    def set_response_params(self, **options: Any) -> None:
+        """A request begins, maybe another one on the same connection."""
+        self._came = 0
+        super().set_response_params(**options)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came; where too little of all that came is a page, nothing more is read."""
+        if self._around > MOST_AROUND:
+            return
+        self._came += len(data)
+        super().data_received(data)
+        if self._around > MOST_AROUND:
+            error = TooLong(f"it says more than {MOST_AROUND // 1024} KiB around its page")
+            self.set_exception(error)
+            if self._payload is not None:
+                self._payload.set_exception(error)
+
+    @property
+    def _around(self) -> int:
+        return self._came - (0 if self._payload is None else self._payload.total_bytes)
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        answer: Callable[..., ResponseHandler] = _Answer
+        self._factory = functools.partial(answer, loop=self._loop)
 
 
 async def text(answer: aiohttp.ClientResponse) -> str:
