@@ -1,13 +1,16 @@
 """What workers say once, when they are new, of the tasks that they know and of their application's settings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
 from utilitarian_operator.core.never_started import AFTER, IN_PROCESS
 from utilitarian_operator.core.observation.expiring import Expiring, Registered, expiring, registered
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=Hashable)
 
 REGISTERED = "registered"
 OF_TASKS = ["rate_limit", "expires", "acks_late", "queue"]
@@ -19,6 +22,9 @@ SETTINGS = "conf"
 
 MOST_AT_ONCE = 4
 """Workers that are asked for their settings at a time: an application may have large ones."""
+
+MOST_KEPT = 4 * 1024**2
+"""Characters of names of tasks that are kept of one broker's workers; what many of them say alike is kept once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +89,13 @@ class KnownTasks:
         answers = mailbox.ask(REGISTERED, unasked, taskinfoitems=OF_TASKS, builtins=True)
         told = {node: tuple(map(registered, lines)) for node, lines in answers.items()}
         known = self._tasks | {node: tasks_of(tasks, stats[node], self._begins) for node, tasks in told.items()}
-        self._tasks = {node: tasks for node, tasks in known.items() if node in stats or not forget}
+        known = {node: tasks for node, tasks in known.items() if node in stats or not forget}
+        fit = _fitting(known, lambda it: (*it.limited, *it.acked_early))
+        self._tasks = {node: fit.get(node, Tasks(begins=self._begins)) for node in known}
         new = {frozenset(consumed[node]): (node, told[node]) for node in sorted(told) if consumed.get(node)}
-        self._unasked = self._unasked | new
+        waiting = self._unasked | new
+        fitting = _fitting({it: tasks for it, (_, tasks) in waiting.items()}, lambda it: [task.name for task in it])
+        self._unasked = {it: (waiting[it][0], tasks) for it, tasks in fitting.items()}
 
     def ask_settings(self, mailbox: AnswersBox) -> None:
         """Ask some of the new workers, one of each set of queues, for its settings, once, whatever comes of it.
@@ -100,6 +110,17 @@ class KnownTasks:
             if node in answers:
                 kept = {it: told for it, told in self._expiring.items() if it.isdisjoint(queues)}
                 self._expiring = kept | {queues: expiring(answers[node], tasks)}
+
+
+def _fitting(told: Mapping[K, V], names: Callable[[V], Iterable[str]]) -> dict[K, V]:
+    """As many as may be kept, the first ones first; what is equal is kept once."""
+    once, fitting, left = dict[V, V](), dict[K, V](), MOST_KEPT
+    for who, it in told.items():
+        size = 0 if it in once else sum(map(len, names(it)))
+        if size <= left:
+            left -= size
+            fitting[who] = once.setdefault(it, it)
+    return fitting
 
 
 def tasks_of(told: Iterable[Registered], stats: Mapping[str, Any], begins: timedelta) -> Tasks:

@@ -3,7 +3,7 @@
 One worker's odd word, of a plugin that answers in Celery's stead say, must not end the asking of all.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 MOST_TASKS = 10**15
@@ -11,6 +11,9 @@ MOST_TASKS = 10**15
 
 MOST_QUEUES = 1_000
 """That one worker consumes; a catch-all is looked at, and shown, queue by queue."""
+
+MOST_REGISTERED, LONGEST_REGISTERED = 10_000, 1024**2
+"""Tasks that one worker knows, and characters of all that it says of them: a hundred for each."""
 
 LONGEST_NAME = 255
 """Bytes of a queue's name (AMQP 0-9-1: a short string). A worker's name is part of the name of its mailbox's queue."""
@@ -58,7 +61,7 @@ def is_answer(question: str, reply: object) -> bool:
     """
     match reply:
         case list() if question == "registered":
-            return all(isinstance(it, str) for it in reply)
+            return len(reply) <= MOST_REGISTERED and _are_short(reply)
         case list() if question == "active_queues":
             return len(reply) <= MOST_QUEUES and all(isinstance(it, dict) and _is_queue(it) for it in reply)
         case list() if question in {"active", "reserved", "scheduled"}:
@@ -68,6 +71,10 @@ def is_answer(question: str, reply: object) -> bool:
         case dict():
             return question in {"report", "conf"} and "error" not in reply
     return False
+
+
+def _are_short(lines: Sequence[object]) -> bool:
+    return all(isinstance(it, str) for it in lines) and sum(len(str(it)) for it in lines) <= LONGEST_REGISTERED
 
 
 def _is_queue(queue: Mapping[str, Any]) -> bool:

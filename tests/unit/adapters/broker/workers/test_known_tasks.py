@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
+import pytest
+
+from utilitarian_operator.adapters.broker.workers import known_tasks
 from utilitarian_operator.adapters.broker.workers.known_tasks import MOST_AT_ONCE, REGISTERED, SETTINGS, KnownTasks
 from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
+from utilitarian_operator.adapters.broker.workers.replies import LONGEST_REGISTERED, MOST_REGISTERED, is_answer
 
 STATS: Mapping[str, Any] = {"total": {}, "pool": {}}
 
@@ -63,3 +67,48 @@ def test_a_new_worker_of_the_same_queues_replaces_what_was_said_and_of_others_no
     assert learned(known, Answering({"s": 7}), {"b": ("s",)}) == seconds(q=5, s=7)
     assert learned(known, Answering({"q": 9}, silent=("c",)), {"c": ("q",)}) == seconds(q=5, s=7)
     assert learned(known, Answering({"q": 9}), {"d": ("q",)}) == seconds(q=9, s=7)
+
+
+def test_names_of_tasks_are_kept_once_and_no_more_of_them_than_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each worker said 12 MiB of them, and all were kept for as long as it was there."""
+    monkeypatch.setattr(known_tasks, "MOST_KEPT", 10)
+    known = KnownTasks(timedelta(seconds=1))
+    said = {"a": "four", "b": "four", "c": "sixsix", "d": "x", "e": "four"}
+    answers = {node: [f"{name} [rate_limit=1/m]"] for node, name in said.items()}
+    mailbox = cast("AnswersBox", Saying(answers))
+    known.learn(mailbox, dict.fromkeys(said, STATS), {node: (node,) for node in said}, forget=False)
+    kept = {node: known.of(node).limited for node in said}
+    assert kept == {**{node: frozenset({name}) for node, name in said.items()}, "d": frozenset()}
+    assert known.of("a") is known.of("b") is known.of("e")
+    asked = list(iter(lambda: settings_asked(known), ()))
+    assert asked == [("a", "b", "c", "e")]
+
+
+@dataclass
+class Saying:
+    """Workers that say these of their tasks."""
+
+    answers: Mapping[str, Any]
+    asked: tuple[str, ...] = ()
+
+    def ask(self, question: str, nodes: Sequence[str], **_: object) -> Mapping[str, Any]:
+        self.asked = tuple(nodes) if question == SETTINGS else ()
+        return self.answers if question == REGISTERED else {}
+
+
+def settings_asked(known: KnownTasks) -> tuple[str, ...]:
+    """The workers that are asked for their settings next."""
+    if not known.has_new:
+        return ()
+    workers = Saying({})
+    known.ask_settings(cast("AnswersBox", workers))
+    return workers.asked
+
+
+@pytest.mark.parametrize(
+    "lines, heard",
+    [(["a"] * MOST_REGISTERED, True), (["a"] * (MOST_REGISTERED + 1), False), (["a" * LONGEST_REGISTERED, "a"], False)],
+    ids=["as many as are read", "too many", "too long"],
+)
+def test_no_more_names_of_tasks_are_read_of_one_worker_than_an_application_has(lines: list[str], heard: bool) -> None:
+    assert is_answer(REGISTERED, lines) is heard
