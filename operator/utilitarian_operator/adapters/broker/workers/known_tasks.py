@@ -26,6 +26,9 @@ MOST_AT_ONCE = 4
 MOST_KEPT = 4 * 1024**2
 """Characters of names of tasks that are kept of one broker's workers; what many of them say alike is kept once."""
 
+MOST_EXPIRING = 10_000
+"""Queues of one broker of which it is kept what expires in them; what was said longest ago is forgotten first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
@@ -110,6 +113,8 @@ class KnownTasks:
             if node in answers:
                 kept = {it: told for it, told in self._expiring.items() if it.isdisjoint(queues)}
                 self._expiring = kept | {queues: expiring(answers[node], tasks)}
+        while sum(map(len, self._expiring.values())) > MOST_EXPIRING:
+            del self._expiring[next(iter(self._expiring))]
 
 
 def _fitting(told: Mapping[K, V], names: Callable[[V], Iterable[str]]) -> dict[K, V]:

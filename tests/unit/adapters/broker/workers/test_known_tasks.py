@@ -84,6 +84,15 @@ def test_names_of_tasks_are_kept_once_and_no_more_of_them_than_have_room(monkeyp
     assert asked == [("a", "b", "c", "e")]
 
 
+def test_of_what_expires_no_more_is_kept_than_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What workers said that have gone is kept, and new ones may consume other queues each time."""
+    monkeypatch.setattr(known_tasks, "MOST_EXPIRING", 3)
+    known = KnownTasks(timedelta(seconds=1))
+    for number in range(5):
+        found = learned(known, Answering({f"q{number}": 5}), {f"n{number}": (f"q{number}",)})
+    assert found == seconds(q2=5, q3=5, q4=5)
+
+
 @dataclass
 class Saying:
     """Workers that say these of their tasks."""
