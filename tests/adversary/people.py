@@ -45,6 +45,8 @@ def remove_pool(world: Any, lasts: float, a: float) -> None:
     world.log(f"pool {name} is removed")
 
     def back(spec: Any) -> None:
+        if asked_for(spec, name) is not None:
+            return  # the resource was made anew meanwhile
         pool = copy.deepcopy(world.pools[name])
         elsewhere = {queue for it in spec["pools"] for queue in it["queues"]}
         pool["queues"] = [it for it in pool["queues"] if it not in elsewhere]

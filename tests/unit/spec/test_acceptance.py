@@ -25,6 +25,12 @@ def test_a_version_is_judged_once() -> None:
     assert acceptance.judge(overridden).overrides["amr"].workers == 5
 
 
+def test_a_spec_that_another_crd_shows_otherwise_is_judged_anew() -> None:
+    acceptance = Acceptance(body())
+    assert acceptance.judge(body("future: 1")).fleet is None
+    assert acceptance.judge(body()).fleet is not None  # the field is pruned, and the generation is the same
+
+
 def record(spec: Any, generation: int, uid: str = "mine") -> dict[str, Any]:
     return revision(Owner("ns", "fleet", uid), generation, spec)
 

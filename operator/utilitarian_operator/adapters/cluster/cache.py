@@ -125,9 +125,14 @@ class Store:
         return key
 
     def as_kept(self, kind: str, body: Object) -> tuple[Object, int]:
-        """An object of a list as it is kept, and what it takes: the one that is known where it is told again."""
+        """An object of a list as it is kept, and what it takes: the one that is known where it is told again.
+
+        A resource is compared: another CRD may show it otherwise at the same version.
+        """
         place = where(kind, body)
         known = self._known(place)
+        if kind == FLEETS:
+            return self._kept_of(place, body, known)
         if known is None or version(known) != version(body) or place[2] in self._answers[kind, self._whose[place]]:
             return fitting(kind, cut(kind, body))
         return known, self._weight_of(place, known)

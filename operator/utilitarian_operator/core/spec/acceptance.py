@@ -80,11 +80,15 @@ class Acceptance:
         return self._running
 
     def judge(self, resource: ReadOnlyObject) -> Judgement:
-        """Read a resource, unless generation and annotations are those that were read last."""
+        """Read a resource, unless generation, spec and annotations are those that were read last.
+
+        Of one generation another CRD, such as an older one that helm has put back, may show another spec.
+        """
         metadata = resource["metadata"]
         annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if is_by_hand(k)}
         newest = self._newest
-        if newest is None or newest.generation != metadata["generation"] or annotations != self._annotations:
+        same = newest is not None and newest.generation == metadata["generation"]
+        if newest is None or not same or not _is_of(newest, resource) or annotations != self._annotations:
             newest, self._annotations = self._judged(resource, annotations), annotations
             self._newest = newest
             if self._running is not None and self._running.generation == newest.generation and newest.fleet:
@@ -94,6 +98,11 @@ class Acceptance:
     def let_run(self, judgement: Judgement) -> None:
         """Run this one from now on; it must have a fleet."""
         self._running = judgement
+
+
+def _is_of(judgement: Judgement, resource: ReadOnlyObject) -> bool:
+    spec = resource.get("spec", {})
+    return judgement.written is spec or judgement.written == spec
 
 
 @dataclass(frozen=True, slots=True)

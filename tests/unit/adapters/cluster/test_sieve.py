@@ -49,6 +49,14 @@ def test_what_is_listed_again_is_the_same_object() -> None:
     assert [it is there for it, there in zip(sieve.found(PODS), known, strict=True)] == [True, False]
 
 
+def test_a_resource_that_another_crd_shows_otherwise_is_as_it_is_shown() -> None:
+    store = Store()
+    store.see(FLEETS, pod("a", spec={"future": 1}))
+    sieve = Sieve(store, lambda: None)
+    sieve.of(FLEETS)(pod("a", spec={}))
+    assert [it["spec"] for it in sieve.found(FLEETS)] == [{}]
+
+
 def test_each_object_of_a_list_is_weighed_once_and_one_that_is_known_never(monkeypatch: pytest.MonkeyPatch) -> None:
     """That of two thousand pods took half a second, at each list, in which the process did nothing else."""
     weighed, store = list[Object](), Store()
