@@ -199,11 +199,23 @@ class RabbitMQ:
         if len(waiting) == 1:
             self._hear(node)
 
+    def has_time(self, node: str) -> None:
+        """A worker has ended a task: before the next one it does what it was told meanwhile."""
+        worker = self.workers.get(node)
+        if node in self._orders and worker is not None and worker.hears:
+            self._do(node)
+
     def _hear(self, node: str) -> None:
+        if node not in self._orders:
+            return
         worker = self.workers.get(node)
         if worker is not None and worker.connected and not worker.stopping and not worker.hears:
             self.loop.call_later(HEARS_EACH_S, self._hear, node)
             return
+        self._do(node)
+
+    def _do(self, node: str) -> None:
+        worker = self.workers.get(node)
         orders = self._orders.pop(node)
         if len(orders) > 1:
             self.rng.shuffle(orders)

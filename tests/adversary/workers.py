@@ -306,6 +306,7 @@ class Worker:
             self._rabbit.queues[task.queue].left += 1
         self._redelivered.discard(begin)
         self.idle_since = loop.now
+        self._rabbit.has_time(self.node)
         if loop.now < self.slow_until:
             self._closed += 1
             loop.call_later(SLOW_CHILD_S, self._open)

@@ -203,14 +203,14 @@ def _drained(figures: Figures, owner: Owner, seen: Seen, state: State, kept: Kep
         live = deployments[pool_object(owner.name, pool)]
         scale = scale_action(live, drain.resize.replicas) if drain.resize else None
         if scale is not None:
-            waiting = state.waiting_since.get(pool)
-            scales.append(Scale(pool, scale, because[pool], _pending(drain), waiting, drain.farewell))
+            waiting, pending = state.waiting_since.get(pool), _pending(drain, figures.snapshot.at)
+            scales.append(Scale(pool, scale, because[pool], pending, waiting, drain.farewell))
     return Plan(figures=figures, scales=tuple(scales), drains=drains, because=because)
 
 
-def _pending(drain: DrainPlan) -> PendingScaleDown | None:
-    going = frozenset(drain.resize.going) if drain.resize else frozenset[str]()
-    return PendingScaleDown(going, drain.others) if going else None
+def _pending(drain: DrainPlan, at: datetime) -> PendingScaleDown | None:
+    going = drain.resize.going if drain.resize else ()
+    return PendingScaleDown(frozenset(going), drain.others, at) if going else None
 
 
 def _with_objects(  # noqa: PLR0913 - one look, and what the look before has made

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.pools import NOW, fleet
 from tests.support.worker_pods import NOTHING, SILENT, WORKS, pod, released, said, snapshot
-from utilitarian_operator.core.draining.plan import Progress, drain_plans, may_go
+from utilitarian_operator.core.draining.plan import PendingScaleDown, Progress, drain_plans, may_go
 from utilitarian_operator.core.draining.steps import Release, Resize, ResumeConsumers
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
@@ -40,6 +40,18 @@ def test_a_look_over_the_fleet_asks_each_deployment() -> None:
     drain = drain_plans(FLEET, fresh, decisions)["pool"]
     assert drain.resize == Resize(1, ("b",))
     assert drain.others == {"a"}
+
+
+def test_who_was_stepped_down_by_holds_no_place_while_it_is_not_shown_that_it_goes() -> None:
+    """A pool at its maximum grew by one more: the watch had yet to show that the controller deletes `b`."""
+    seen = snapshot(pod("a"), released("b"), replicas=2, reported=said(2, 1))
+    decisions = {"pool": start(Step("demand", 1, 2, "two"))}
+    for ago, wanted in ((1, None), (4.9, None), (5, Resize(3))):
+        stepped_down = PendingScaleDown(frozenset({"b"}), frozenset({"a"}), NOW - timedelta(seconds=ago))
+        before = Progress(departures={"pool": stepped_down})
+        assert drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), decisions, before)["pool"].resize == wanted
+    fewer = replace(seen, replicas=1)
+    assert drain_plans(FLEET, FleetSnapshot(NOW, {"pool": fewer}), decisions, before)["pool"].resize == Resize(2)
 
 
 NEXT_WEEK = WorkerLoad(0, 0, 0, 2, consuming=(), first_due=NOW + timedelta(days=7))

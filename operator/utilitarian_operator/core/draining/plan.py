@@ -1,7 +1,7 @@
 """What the drains of a fleet need now: the steps of each pool, and which removed pools may go."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -33,6 +33,10 @@ TOLD_AGAIN_AFTER = timedelta(seconds=10)
 """A worker that is to stay and consumes nothing is told to consume that often: an order may be lost, or be undone."""
 
 
+SHOWN_WITHIN = timedelta(seconds=5)
+"""A pod that a step down has deleted is shown so by then, by a watch that is well."""
+
+
 @dataclass(frozen=True, slots=True)
 class PendingScaleDown:
     """A step down that was asked for.
@@ -40,10 +44,12 @@ class PendingScaleDown:
     Args:
         going: released pods that it must take.
         others: pods that it must not take; one whose container doesn't run may go as well.
+        at: the look at which it was asked for.
     """
 
     going: frozenset[str]
     others: frozenset[str]
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,11 @@ class Progress:
     def lately(self, now: datetime) -> dict[str, datetime]:
         """The workers that are not told again yet, of those that were told to consume."""
         return {pod: at for pod, at in self.told.items() if apart(now, at) < TOLD_AGAIN_AFTER}
+
+    def departing(self, pool: str, now: datetime) -> frozenset[str]:
+        """The pods that were just stepped down by."""
+        last = self.departures.get(pool)
+        return last.going if last is not None and apart(now, last.at) < SHOWN_WITHIN else frozenset()
 
     def after(
         self,
@@ -198,6 +209,7 @@ def _drain_plan(pool: Pool, snapshot: FleetSnapshot, desired: int, before: Progr
     # A pool that goes to zero has its own count of what it gave back.
     counted = desired > 0 and any(delivery_limit(snapshot.about, queue) is not None for queue in pool.queues)
     workers = pool_workers(pool, seen, at, shrinking_for, gives_back=not counted, told=before.lately(at))
+    workers = replace(workers, departing=before.departing(pool.name, at))
     steps = list(drain.steps(workers, desired))
     return DrainPlan(
         resize := _resize(steps),

@@ -6,7 +6,7 @@ operator that was restarted goes on where the old one stopped. What is seen may 
 Deployment says the same of its pods. Its ready ones are those of the ReplicaSet controller, which chooses who goes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -142,6 +142,7 @@ class PoolWorkers:
         agreed: whether the Deployment says the same of its pods as is seen of them.
         refused: whether the API server refuses pods, so that those that are not there were not made.
         waiting: whether messages wait for its workers, so that one may be on its way to a worker that is to leave.
+        departing: names of pods that were just stepped down by.
     """
 
     workers: Sequence[Worker]
@@ -153,6 +154,7 @@ class PoolWorkers:
     agreed: bool = True
     refused: bool = False
     waiting: bool = False
+    departing: Collection[str] = ()
 
     @property
     def staying(self) -> list[Worker]:
@@ -172,11 +174,23 @@ class PoolWorkers:
     @property
     def capacity(self) -> int:
         """Workers asked for that are not on their way out."""
-        # Of the released ones those are asked for no more that the ReplicaSet controller has yet to delete.
-        released = sum(worker.released for worker in self.draining)
-        deleted_soon = min(released, max(len(self.staying) - self.replicas, 0))
         # In a rollout one too many may be there, and leave as well: none is to fill its place.
-        return max(self.replicas - len(self.draining) + deleted_soon, 0)
+        return max(self.replicas - len(self.draining) + self._deleted_soon, 0)
+
+    @property
+    def _deleted_soon(self) -> int:
+        """Released workers that are asked for no more, and that the ReplicaSet controller has yet to delete."""
+        released = sum(worker.released for worker in self.draining)
+        return min(released, max(len(self.staying) - self.replicas, 0))
+
+    @property
+    def gone_unseen(self) -> int:
+        """Released workers that were just stepped down by, where the number of workers has risen since.
+
+        They look as if they held a place, until the watch shows that they are being deleted.
+        """
+        stepped_down_by = sum(worker.released and worker.name in self.departing for worker in self.draining)
+        return max(stepped_down_by - self._deleted_soon, 0)
 
 
 def steps(pool_workers: PoolWorkers, desired: int) -> list[DrainStep]:
@@ -186,11 +200,12 @@ def steps(pool_workers: PoolWorkers, desired: int) -> list[DrainStep]:
         pool_workers: as it is.
         desired: capacity wanted; draining workers are not capacity.
     """
-    returning = _taken_back(pool_workers, desired - pool_workers.capacity)
-    missing = desired - pool_workers.capacity - len(returning)
+    lacking = desired - pool_workers.capacity - pool_workers.gone_unseen
+    returning = _taken_back(pool_workers, lacking)
+    missing = lacking - len(returning)
     grow = [Resize(pool_workers.replicas + missing)] if missing > 0 else []
     going = [worker for worker in pool_workers.draining if worker not in returning]
-    shrink = _shrink(pool_workers, going, desired) if not grow else []
+    shrink = _shrink(pool_workers, going, desired) if not grow and not pool_workers.gone_unseen else []
     chosen = list(_choose(pool_workers, desired))
     back = [*(_return(pool_workers, worker) for worker in returning), *_to_consume(pool_workers, chosen)]
     return [*grow, *back, *chosen, *_onwards(pool_workers, going, desired), *shrink]

@@ -137,7 +137,7 @@ async def test_a_step_down_is_counted_with_what_its_workers_held() -> None:
     marked = NOW - timedelta(seconds=20)
     seen = PoolSnapshot({}, 0, (worker(WorkerLoad(0, 0, 0, 3), "goes", marked=marked), worker(name="stays")), 2)
     step = ScaleTo("fleet-a", 1, 0, live["metadata"]["resourceVersion"])
-    scale = Scale("a", step, "nothing to do", PendingScaleDown(frozenset({"goes"}), frozenset()))
+    scale = Scale("a", step, "nothing to do", PendingScaleDown(frozenset({"goes"}), frozenset(), NOW))
     plan = Plan(figures=figures(fleet({"name": "a"}), {"a": seen}), scales=(scale,))
     await executor.carry_out(resource, plan, None, FakeBroker())
     labels = {"namespace": "ns", "fleet": "fleet", "pool": "a"}
