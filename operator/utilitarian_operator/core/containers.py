@@ -5,6 +5,7 @@ that keep running: only the one that is called `worker` or `beat` runs Celery.
 """
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from utilitarian_operator.api.objects import ReadOnlyObject
 
@@ -24,6 +25,12 @@ OVERDUE = timedelta(seconds=30)
 def spec_of_ours(pod: ReadOnlyObject) -> ReadOnlyObject:
     """Our container in a pod's spec; empty if it has none."""
     return next((it for it in pod.get("spec", {}).get("containers", []) if it.get("name") in {WORKER, BEAT}), {})
+
+
+def queues_of(container: ReadOnlyObject) -> tuple[str, ...]:
+    """The queues that a worker's command names; the last `-Q` counts, a prefix before `celery` may have one too."""
+    named = [value for word, value in pairwise(container.get("command") or []) if word == "-Q"]
+    return tuple(named[-1].split(",")) if named else ()
 
 
 def ours(pod: ReadOnlyObject) -> ReadOnlyObject | None:

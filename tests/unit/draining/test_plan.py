@@ -6,13 +6,14 @@ import pytest
 from tests.support.pools import NOW, fleet
 from tests.support.worker_pods import NOTHING, SILENT, WORKS, pod, released, said, snapshot
 from utilitarian_operator.core.draining.plan import PendingScaleDown, Progress, drain_plans, may_go
-from utilitarian_operator.core.draining.steps import Release, Resize, ResumeConsumers
+from utilitarian_operator.core.draining.steps import CancelConsumers, Release, Resize, ResumeConsumers
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.reported import Reported
 from utilitarian_operator.core.sizing.decision import Step, start
 
+ONE = {"pool": start(Step("demand", 0, 0, "none"))}
 FLEET = fleet({"name": "pool", "queues": ["q"]})
 
 
@@ -52,6 +53,13 @@ def test_who_was_stepped_down_by_holds_no_place_while_it_is_not_shown_that_it_go
         assert drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), decisions, before)["pool"].resize == wanted
     fewer = replace(seen, replicas=1)
     assert drain_plans(FLEET, FleetSnapshot(NOW, {"pool": fewer}), decisions, before)["pool"].resize == Resize(2)
+
+
+def test_a_silent_worker_of_a_pool_that_was_removed_is_told_to_take_nothing_more_of_the_queues_in_its_command() -> None:
+    marked = replace(pod("a", SILENT, marked=NOW), queues=("q", "r"))
+    seen = replace(snapshot(marked, reported=said(1, 1)), queues={})
+    drain = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": snapshot(reported=said(0, 0))}, leftover={"old": seen}), ONE)
+    assert drain["old"].steps == (CancelConsumers("a", ("q", "r")),)
 
 
 NEXT_WEEK = WorkerLoad(0, 0, 0, 2, consuming=(), first_due=NOW + timedelta(days=7))

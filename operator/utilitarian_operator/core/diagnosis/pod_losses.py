@@ -4,15 +4,14 @@ A container that its node killed for memory or that ended by itself, and a pod t
 its node. The names of the causes are Kubernetes' own (pod conditions, `DisruptionTarget`; container status, `reason`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
 from typing import TypeAlias
 
 from utilitarian_operator.api.objects import ReadOnlyObject
-from utilitarian_operator.core.containers import condition, ours, spec_of_ours
+from utilitarian_operator.core.containers import condition, ours, queues_of, spec_of_ours
 from utilitarian_operator.core.labels import POOL_LABEL
 
 BEAT = "beat"
@@ -169,7 +168,6 @@ def _left_before(pod: ReadOnlyObject, target: ReadOnlyObject) -> bool:
 
 def _loss(pod: ReadOnlyObject, cause: Cause, at: str | None, occasion: str, words: str) -> PodLoss:
     metadata, container = pod["metadata"], spec_of_ours(pod)
-    command = container.get("command", [])
     return PodLoss(
         pod=metadata["name"],
         uid=metadata["uid"],
@@ -178,15 +176,10 @@ def _loss(pod: ReadOnlyObject, cause: Cause, at: str | None, occasion: str, word
         at=datetime.fromisoformat(at) if at else None,
         occasion=occasion,
         words=words,
-        queues=", ".join(named[-1].split(",")) if (named := _values(command, "-Q")) else "",
+        queues=", ".join(queues_of(container)),
         memory_limit=(container.get("resources", {}).get("limits") or {}).get("memory"),
         node=pod["spec"].get("nodeName", "?"),
     )
-
-
-def _values(command: Sequence[str], option: str) -> list[str]:
-    """What follows an option in a command; the last counts, a prefix before `celery` may have one of that name."""
-    return [value for word, value in pairwise(command) if word == option]
 
 
 def _out_of_memory(it: PodLoss) -> str:

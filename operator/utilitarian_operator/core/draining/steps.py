@@ -40,6 +40,7 @@ class Worker:
         withdrawn: whether its readiness gate was withdrawn last, shown or not.
         later: whether all tasks that wait in it for their ETA are due too late to wait for: they go back to the queue.
         takes_nothing: whether it said last that it consumes nothing, and was not just told to consume.
+        queues: that its command names: all that is known of a silent one whose pool is no longer asked for.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Worker:
     caught_up: bool = True
     withdrawn: bool = False
     takes_nothing: bool = False
+    queues: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -323,7 +325,7 @@ def _onwards(pool_workers: PoolWorkers, going: Iterable[Worker], desired: int) -
                 yield Release(worker.name)
         elif worker.consuming != ():
             # Also a released one: it was empty because its container did not run yet, and has come to life since.
-            yield CancelConsumers(worker.name, worker.consuming or pool_workers.queues)
+            yield CancelConsumers(worker.name, worker.consuming or pool_workers.queues or worker.queues)
 
 
 def _shrink(pool_workers: PoolWorkers, going: Sequence[Worker], desired: int) -> list[Resize]:

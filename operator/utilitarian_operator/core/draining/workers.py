@@ -128,4 +128,5 @@ def _worker(pod: PodSnapshot, patience: datetime | None, told: Container[str]) -
         withdrawn=pod.gated and pod.gate is False,
         later=patience is None or (due is not None and due > patience),
         takes_nothing=pod.takes_nothing and pod.name not in told,
+        queues=pod.queues,
     )

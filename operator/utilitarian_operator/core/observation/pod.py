@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from utilitarian_operator.core.changed import changed
-from utilitarian_operator.core.containers import early_proxy, ours
+from utilitarian_operator.core.containers import early_proxy, ours, queues_of, spec_of_ours
 from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
@@ -55,6 +55,7 @@ def pod_by_itself(name: str, body: Mapping[str, Any]) -> PodSnapshot:
         running_since=_moment((running or {}).get("startedAt")),
         early_proxy=early_proxy(body),
         leaves_by=_moment(metadata.get("deletionTimestamp")),
+        queues=queues_of(spec_of_ours(body)),
     )
 
 

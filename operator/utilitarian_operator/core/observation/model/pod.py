@@ -83,6 +83,7 @@ class PodSnapshot:
         caught_up: whether the watch has seen all that the operator wrote to it.
         usage: of CPU and memory, given once, after each reading; None at all other looks.
         early_proxy: the container of a mesh beside it that ends before it does; empty if there is none.
+        queues: that its command names.
     """
 
     name: str
@@ -106,6 +107,7 @@ class PodSnapshot:
     usage: PodUsage | None = None
     early_proxy: str = ""
     leaves_by: datetime | None = None
+    queues: tuple[str, ...] = ()
 
     @property
     def staying(self) -> bool:
