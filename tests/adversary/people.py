@@ -27,13 +27,7 @@ def edit(world: Any, change: Callable[[Any], None]) -> None:
 def edit_max(world: Any, a: float, b: float) -> None:
     """Another maximum for one pool, if it is there."""
     name = world.one_pool(a)
-
-    def change(spec: Any, most: int) -> None:
-        pool = asked_for(spec, name)
-        if pool is not None:
-            pool["scaling"]["max"] = most
-
-    _limit(world, lambda spec: change(spec, 1 + int(b * 8)), lambda spec: change(spec, _first_max(world, name)))
+    _limit(world, _scaling(name, max=1 + int(b * 8)), _scaling(name, max=_first_max(world, name)))
 
 
 def remove_pool(world: Any, lasts: float, a: float) -> None:
@@ -83,16 +77,20 @@ def move_queue(world: Any, lasts: float, b: float) -> None:
 def edit_min(world: Any, lasts: float, a: float) -> None:
     """A pool keeps a worker for a while."""
     name = world.one_pool(a)
+    if not world.least[name]:
+        edit(world, _scaling(name, min=1))
+        world.loop.call_later(lasts, edit, world, _scaling(name, min=0))
 
-    def change(spec: Any, least: int) -> None:
+
+def _scaling(name: str, **fields: int) -> Callable[[Any], None]:
+    """Changes fields of a pool's `scaling`, if it is there."""
+
+    def change(spec: Any) -> None:
         pool = asked_for(spec, name)
         if pool is not None:
-            pool["scaling"]["min"] = least
+            pool["scaling"] |= fields
 
-    first = world.least[name]
-    if not first:
-        edit(world, lambda spec: change(spec, 1))
-        world.loop.call_later(lasts, edit, world, lambda spec: change(spec, first))
+    return change
 
 
 def edit_ceiling(world: Any, b: float) -> None:
