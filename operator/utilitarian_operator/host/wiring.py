@@ -176,8 +176,8 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     own = fences.cluster if fences else cluster
     salt = await _unless(stop, _salt(own, settings.lease_namespace, stop))
     chosen = None if settings.namespace_selector is None else Chosen(settings.namespace_selector)
-    anew, watches, brokers = asyncio.Event(), WatchProgress(CLOCK.monotonic), _brokers(settings, metrics, spans)
-    store = Store(room_in(settings.memory), chosen or Everywhere(), doubted=anew.set)
+    watches, brokers = WatchProgress(CLOCK.monotonic), _brokers(settings, metrics, spans)
+    store = Store(room_in(settings.memory), chosen or Everywhere())
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
     drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, fences.may_write if fences else lambda _: None)
     parts, how = (cluster, store, brokers, drains, metrics), (settings.patience, settings.allowances)
@@ -188,14 +188,14 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     health_of_process.stuck += [queue.stuck, watches.stuck]
     await _unless(stop, listing.first(health_of_process, stop))
     ticks = _tick(partial(wanted, store, reconciler), queue, settings, health_of_process, metrics)
-    on = {"queue": queue.run(), "tick": ticks, "resync": listing.again(queue, anew)}
+    on = {"queue": queue.run(), "tick": ticks, "resync": listing.again(queue)}
     on |= {} if chosen is None else {"chosen": listing.find_fleets(queue)}
     tasks = [asyncio.create_task(it, name=name) for name, it in on.items()]
     tasks += [*_renewals(settings, own, store, fences), *_salting(settings, own, reconciler, stop)]
     tasks.append(_told(Aside(store.room, cluster, writer.record_event, metrics.process), health_of_process))
     if fences is not None and chosen is not None:
         tasks.append(_told(Unworked(own, chosen, fences.record, metrics.process), health_of_process))
-    closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, anew.set, chosen)
+    closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, listing.anew.set, chosen)
     informer = asyncio.create_task(_inform(see, settings, login, health_of_process, closing), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
     try:

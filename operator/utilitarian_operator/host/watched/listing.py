@@ -29,6 +29,9 @@ FOUND_WITHIN_S = 1.0
 LISTED_AGAIN_S = 30.0
 """Two full lists are no closer to each other, however often watches begin anew."""
 
+LISTED_IN_DOUBT_S = 5.0
+"""The same, while the API server may have an earlier state than was seen: what is decided from that is wrong."""
+
 
 @dataclass
 class Listing:
@@ -42,6 +45,7 @@ class Listing:
         chosen: the namespaces that are chosen by their labels; None where they are not.
         blind: those of the watched namespaces that may not be listed: nothing is decided there.
         history: of what was seen and listed.
+        anew: set where a watch began anew, so that all is listed soon.
     """
 
     cluster: Cluster
@@ -51,6 +55,8 @@ class Listing:
     chosen: Chosen | None = None
     blind: set[str] = field(default_factory=set)
     history: History = field(default_factory=History)
+    anew: asyncio.Event = field(default_factory=asyncio.Event)
+    _in_doubt: asyncio.Event = field(default_factory=asyncio.Event)
     _looks: Counter[str] = field(default_factory=Counter)
     """How many looks go on in each namespace."""
 
@@ -59,6 +65,10 @@ class Listing:
 
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
     """A list of everything began before a namespace was chosen, and would take what is listed of it for vanished."""
+
+    def __post_init__(self) -> None:
+        """What the store can't believe is looked at here."""
+        self.store.doubted = self.doubt
 
     async def first(self, health_of_process: ProcessHealth, stop: asyncio.Event) -> None:
         """Know everything before anything is decided; tries until the API server answers."""
@@ -74,16 +84,10 @@ class Listing:
                 health_of_process.ended("first list")
                 return
 
-    async def again(self, queue: WorkQueue[Key], anew: asyncio.Event) -> None:
-        """List everything now and then, and soon after `anew` is set: a watch began anew. Raises HistoryWentBack."""
-        each_s = self.settings.resync.total_seconds()
-        at_least_s = min(LISTED_AGAIN_S, each_s)
+    async def again(self, queue: WorkQueue[Key]) -> None:
+        """List everything now and then, soon after a watch began anew, and at once in doubt; raises HistoryWentBack."""
         while True:
-            await CLOCK.sleep(at_least_s)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(each_s - at_least_s):
-                    await anew.wait()
-            anew.clear()
+            await self._until_due()
             try:
                 for key in await self._list(told=self.watches.listed):
                     queue.add(key)
@@ -92,7 +96,21 @@ class Listing:
             except ClusterError as error:
                 logger.warning("not resynced", extra={"because": str(error)})
             if self.history.doubtful:
-                anew.set()  # soon, to be sure
+                self.doubt()  # to be sure
+
+    def doubt(self) -> None:
+        """The API server may have an earlier state than was seen, so that a list is due."""
+        self._in_doubt.set()
+        self.anew.set()
+
+    async def _until_due(self) -> None:
+        each_s = self.settings.resync.total_seconds()
+        soon_s, at_once_s = min(LISTED_AGAIN_S, each_s), min(LISTED_IN_DOUBT_S, LISTED_AGAIN_S, each_s)
+        await CLOCK.sleep(at_once_s)
+        if not await _is_set(self._in_doubt, soon_s - at_once_s):
+            await _is_set(self.anew, each_s - soon_s)
+        self._in_doubt.clear()
+        self.anew.clear()
 
     def seen(
         self, look: Callable[[Key], Awaitable[bool]], leave: Callable[[Key], Awaitable[object]]
@@ -235,6 +253,13 @@ class Listing:
         if refused is not None and not found:
             raise refused
         return found
+
+
+async def _is_set(event: asyncio.Event, within_s: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    return event.is_set()
 
 
 def _name_alone(namespace: Object) -> Object:

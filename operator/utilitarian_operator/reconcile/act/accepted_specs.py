@@ -56,7 +56,7 @@ class Revisions:
         self._kept = 0
         self._not_before = 0.0
         self._unheard = False
-        """Whether a record may have been made of which no answer told."""
+        """Whether another record may be there than is known: an answer was lost, or said that there is one."""
 
     async def newest(self) -> Object | None:
         """Read the spec that was accepted last, with its generation as `revision`; None if none was, or may be read.
@@ -99,9 +99,9 @@ class Revisions:
             if last is None or self._last != _digest(spec):
                 await self._add(revision(self._owner, generation, spec))
             await self._let_the_oldest_go()
-        except Rejected as error:
+        except (Rejected, Conflict) as error:
             logger.warning("accepted spec not kept", extra={"fleet": self._fleet, "because": str(error)})
-            self._not_before, self._unheard = self._monotonic() + AGAIN_AFTER_S, False
+            self._not_before, self._unheard = self._monotonic() + AGAIN_AFTER_S, isinstance(error, Conflict)
         else:
             self._kept = generation
 
@@ -115,10 +115,11 @@ class Revisions:
         self._unheard = False
 
     async def _let_the_oldest_go(self) -> None:
+        """Delete until as many are there as are kept; raises Conflict where another record has the name of one."""
         while len(self._live) > KEPT:
             try:
                 await self._records.delete(self._live[0])
-            except (Conflict, Gone):
+            except Gone:
                 logger.info("accepted spec gone already", extra={"fleet": self._fleet})
             self._live.pop(0)
 

@@ -28,7 +28,7 @@ async def test_what_vanished_while_a_watch_was_away_is_found_soon_after_it_began
 ) -> None:
     """Kopf lists what is there, and has no word of what is not: else it would stay for five minutes."""
     monkeypatch.setattr(listing_module, "LISTED_AGAIN_S", 0.0)
-    cluster, store, anew = FakeCluster(), Store(), asyncio.Event()
+    cluster, store = FakeCluster(), Store()
     asked: asyncio.Queue[Key] = asyncio.Queue()
 
     async def work(key: Key) -> bool:
@@ -39,11 +39,11 @@ async def test_what_vanished_while_a_watch_was_away_is_found_soon_after_it_began
     other = await cluster.create(resources.resource() | {"metadata": {"namespace": KEY.namespace, "name": "other"}})
     queue = WorkQueue[Key](work)
     listing = Listing(cluster, store, Settings(resync=timedelta(hours=1)), WatchProgress())
-    see = seeing(store, queue, listed=anew.set)
+    see = seeing(store, queue, listed=listing.anew.set)
     for body in (made, other):
         see(FLEETS, "ADDED", body)
     await cluster.delete(made)
-    listing_all = asyncio.create_task(listing.again(queue, anew))
+    listing_all = asyncio.create_task(listing.again(queue))
     running = asyncio.create_task(queue.run())
     await asyncio.sleep(0)
     see("", LISTED, {})
@@ -61,11 +61,11 @@ async def test_a_watch_that_begins_anew_in_the_moment_of_the_end_keeps_no_list_a
 ) -> None:
     """`asyncio.wait_for` of Python 3.11 loses a cancellation that comes just after what it waits for."""
     monkeypatch.setattr(listing_module, "LISTED_AGAIN_S", 0.0)
-    anew, settings = asyncio.Event(), Settings(resync=timedelta(hours=1))
+    settings = Settings(resync=timedelta(hours=1))
     listing = Listing(FakeCluster(), Store(), settings, WatchProgress())
-    listing_all = asyncio.create_task(listing.again(WorkQueue[Key](worked), anew))
+    listing_all = asyncio.create_task(listing.again(WorkQueue[Key](worked)))
     await _turns(5)  # until it waits
-    anew.set()
+    listing.anew.set()
     await _turns(turns)
     listing_all.cancel()
     await asyncio.wait({listing_all}, timeout=5)
@@ -295,16 +295,29 @@ async def _turns(number: int) -> None:
 async def test_the_process_ends_where_the_api_server_has_gone_back(gone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what is kept of before would count until versions are as high again: for days, maybe."""
     monkeypatch.setattr(listing_module, "LISTED_AGAIN_S", 0.0)
-    cluster, store, anew = RestoredCluster(1000, 999, 1000, 40, 41), Store(), asyncio.Event()
+    cluster, store = RestoredCluster(1000, 999, 1000, 40, 41), Store()
     listing = Listing(cluster, store, Settings(resync=timedelta(hours=1)), WatchProgress())
     store.see(FLEETS, fleet_at(1000), deleted=gone)
     for _ in range(3):
         await listing._list()
 
-    anew.set()  # once: what is in doubt is listed again by itself
+    listing.anew.set()  # once: what is in doubt is listed again by itself
     with pytest.raises(HistoryWentBack, match="version 41"):
-        await asyncio.wait_for(listing.again(WorkQueue[Key](worked), anew), 60)
+        await asyncio.wait_for(listing.again(WorkQueue[Key](worked)), 60)
     assert cluster.seen == [1000, 999, 1000, 40, 41]
+
+
+async def test_in_doubt_all_is_listed_long_before_it_is_where_watches_begin_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until the process ends what it decides rests on what is no more, and its advice says so of another client."""
+    monkeypatch.setattr(listing_module, "LISTED_IN_DOUBT_S", 0.01)
+    cluster, store = RestoredCluster(40, 41), Store()
+    listing = Listing(cluster, store, Settings(resync=timedelta(hours=1)), WatchProgress())
+    store.see(FLEETS, fleet_at(1000))
+    listing.doubt()
+    with pytest.raises(HistoryWentBack, match="version 41"):
+        await asyncio.wait_for(listing.again(WorkQueue[Key](worked)), 10)
 
 
 async def test_what_is_seen_while_a_list_is_on_its_way_says_nothing_of_it() -> None:

@@ -10,8 +10,8 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.size import weight
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.spec.revisions import KEPT, revision
-from utilitarian_operator.errors import ClusterError, Rejected
-from utilitarian_operator.reconcile.act.accepted_specs import Revisions
+from utilitarian_operator.errors import ClusterError, Conflict, Rejected
+from utilitarian_operator.reconcile.act.accepted_specs import AGAIN_AFTER_S, Revisions
 
 OWNER = Owner("ns", "fleet", "mine")
 
@@ -102,6 +102,22 @@ async def test_what_the_api_server_refuses_stops_nothing_and_is_not_asked_for_at
     for _ in range(3):
         await revisions.keep(1, {}, makes_objects=True)
     assert [it.verb for it in cluster.requests] == ["items", "create"]
+
+
+async def test_a_record_whose_deletion_meets_a_conflict_is_tried_again_later() -> None:
+    """The API server may also say so of a record that is there as it was, in the time in which etcd is overtaxed."""
+    cluster, now = FakeCluster(), [0.0]
+    revisions = Revisions(cluster, OWNER, lambda: now[0])
+    for generation in range(1, KEPT + 1):
+        await revisions.keep(generation, {"maxWorkers": generation}, makes_objects=True)
+    cluster.fails = lambda asked: Conflict("try again") if asked.verb == "delete" else None
+    for _ in range(3):
+        await revisions.keep(KEPT + 1, {"maxWorkers": KEPT + 1}, makes_objects=True)
+    assert [it.verb for it in cluster.requests].count("delete") == 1
+    cluster.fails = lambda _: None
+    now[0] += AGAIN_AFTER_S
+    await revisions.keep(KEPT + 1, {"maxWorkers": KEPT + 1}, makes_objects=True)
+    assert [generation for generation, _ in await kept(cluster)] == list(range(2, KEPT + 2))
 
 
 @pytest.mark.parametrize("verb", ["items", "create"])
