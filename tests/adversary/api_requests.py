@@ -180,7 +180,7 @@ class Client:
         if named := query.get("fieldSelector", "").removeprefix("metadata.name="):
             found = [it for it in found if it["metadata"]["name"] == named]
         found = found[: int(query.get("limit") or len(found))]
-        for it in found if plural == "deployments" else ():
+        for it in found if plural in {"deployments", PLURAL} else ():
             self.world.saw(plural, it)  # an operator that begins is shown so what a person did meanwhile
         kind, group = KINDS[plural]
         metadata = {"resourceVersion": str(self.server.version)}

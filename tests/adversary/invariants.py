@@ -134,7 +134,7 @@ class Invariants:
         here = {it: body for it, body in deployments.items() if is_of_neighbour(it) == is_of_neighbour(name)}
         others = sum(it["spec"].get("replicas", 1) for other, it in here.items() if other != name)
         most = world.spec["maxWorkers"]
-        fresh = world.unseen or world.loop.now - max(world.edited_at, world.by_hand_at) < self._late(OBEYS_IN_S)
+        fresh = world.unseen or world.loop.now - max(self._edited_at, world.by_hand_at) < self._late(OBEYS_IN_S)
         if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
             self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
         pool = asked_for(world.spec, name.removeprefix(f"{world.name}-"))
@@ -173,7 +173,7 @@ class Invariants:
             return
         pods = world.server.objects["pods"]
         pool = pods[name]["metadata"]["labels"][POOL]
-        if asked_for(world.spec, pool) is None or now - world.edited_at < self._late(OBEYS_IN_S):
+        if asked_for(world.spec, pool) is None or now - self._edited_at < self._late(OBEYS_IN_S):
             return  # all workers of a pool that is removed leave
         for other, body in pods.items():
             metadata, one = body["metadata"], workers.get(other)
@@ -267,7 +267,7 @@ class Invariants:
         """Whether its pool is no longer asked for, or was not a moment ago: all that waits in its workers goes back."""
         world = self._world
         gone = asked_for(world.spec, pod["metadata"]["labels"][POOL]) is None
-        return gone or world.loop.now - world.edited_at < self._late(OBEYS_IN_S)
+        return gone or world.loop.now - self._edited_at < self._late(OBEYS_IN_S)
 
     def deletes(self, pod: Object) -> None:
         """The operator itself deletes a pod."""
@@ -303,7 +303,7 @@ class Invariants:
         there, most = sum(not leaving(it) and not self._ends_its_tasks(it) for it in pods), world.spec["maxWorkers"]
         fine = there <= most or world.person_scaled or world.rolled
         self._over_since = None if fine else self._over_since or world.loop.now
-        if self._over_since and world.loop.now - max(self._over_since, world.edited_at) > self._late(SETTLES_IN_S):
+        if self._over_since and world.loop.now - max(self._over_since, self._edited_at) > self._late(SETTLES_IN_S):
             self.breach("max-pods", f"{there} worker pods for {self._late(SETTLES_IN_S):g} s, above {most}", "pods")
 
         if not self._clock_is_right:
@@ -319,7 +319,7 @@ class Invariants:
         """Workers of a pool that was removed take nothing more."""
         world = self._world
         obeys = world.sees and world.spec.get("mode", "Auto") == "Auto"
-        if not obeys or world.loop.now - world.edited_at < self._late(WAKES_IN_S):
+        if not obeys or world.loop.now - self._edited_at < self._late(WAKES_IN_S):
             return
         for pool in world.made_of:
             if asked_for(world.spec, pool) is not None:
@@ -373,7 +373,7 @@ class Invariants:
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
         if (
             not world.sees
-            or max(lied, world.edited_at) > now - self._late(WAKES_IN_S)
+            or max(lied, self._edited_at) > now - self._late(WAKES_IN_S)
             or world.spec.get("mode", "Auto") != "Auto"
         ):
             return
@@ -392,6 +392,11 @@ class Invariants:
             first = min((it for it in waiting if it is not None), default=now)
             if now - first > self._late(WAKES_IN_S) + patience(asked):
                 self.breach("overslept", f"{pool}: a task has waited for {now - first:.0f} s", pool)
+
+    @property
+    def _edited_at(self) -> float:
+        """When the operator was shown the last edit of the resource; now, while it has yet to be shown it."""
+        return float(self._world.loop.now if self._world.edit_unseen else self._world.edited_at)
 
     @property
     def _nodes_answer(self) -> bool:

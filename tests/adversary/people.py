@@ -20,7 +20,7 @@ def edit(world: Any, change: Callable[[Any], None]) -> None:
     """Change the spec of the resource."""
     spec = copy.deepcopy(world.spec)
     change(spec)
-    world.edited_at = world.loop.now
+    world.edits()
     world.server.change(RESOURCES, NAME, spec=spec)
 
 
@@ -137,7 +137,7 @@ def remake_fleet(world: Any, lasts: float) -> None:
 
     def back() -> None:
         world.log("the resource is made again")
-        world.edited_at = world.loop.now
+        world.edits()
         made = {"metadata": {"name": NAME, "annotations": {}}, "spec": copy.deepcopy(world.first), "status": {}}
         world.server.add(RESOURCES, made)
 

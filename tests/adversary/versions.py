@@ -43,6 +43,8 @@ def spec(world: Any, a: float, lasts: float) -> None:
     if holder is None:
         return
     before = holder.get(path[-1])
+    if before == value:
+        return  # it is so already, and this version's comes back in time
     _put(world, path, value)
     world.loop.call_later(lasts, _put, world, path, before)
 
@@ -67,7 +69,7 @@ def _put(world: Any, path: Sequence[Any], value: Any) -> None:
         holder.pop(path[-1], None)
     else:
         holder[path[-1]] = value
-    world.edited_at = world.loop.now
+    world.edits()
     world.server.change(PLURAL, NAME, spec=changed)
 
 

@@ -105,6 +105,8 @@ class World:
         self.stateful_sets = StatefulSets(self.loop, self.rng, self.server, self)
         self.weather, self.quota, self.full = Weather(), None, False
         self.lag_until = self.edited_at = 0.0
+        self.edit_unseen = False
+        """Whether the operator was not shown yet how a person edited the resource last."""
         self.by_hand_at = 0.0
         """When a person scaled, or the operator was shown it."""
         self.login, self.secret = Login(self), fleet.secret()
@@ -175,12 +177,18 @@ class World:
             self.unseen[name] = int(scaled["metadata"]["resourceVersion"])
         return scaled
 
+    def edits(self) -> None:
+        """A person is about to write the resource."""
+        self.edit_unseen, self.edited_at = True, self.loop.now
+
     def saw(self, plural: str, body: Object) -> None:
         """The operator was shown an object."""
         name, version = body["metadata"]["name"], int(body["metadata"]["resourceVersion"])
         if plural == "deployments" and self.unseen.get(name, version + 1) <= version:
             del self.unseen[name]
             self.by_hand_at = self.loop.now
+        if plural == people.RESOURCES and self.edit_unseen and name == self.name and body["spec"] == self.spec:
+            self.edit_unseen, self.edited_at = False, self.loop.now
         if plural == people.RESOURCES and (mode := body["spec"].get("mode", "Auto")) != self.mode[0]:
             self.mode = mode, self.loop.now
 
