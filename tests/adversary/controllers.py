@@ -3,13 +3,14 @@
 import math
 import random
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from tests.adversary.api_server import ApiServer, Object, condition, digest, is_ready, leaving
 from tests.adversary.loop import VirtualLoop
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
-SURGE = 0.25
+USUAL = "25%"
 QUOTA_AGAIN_S = 3.0
 
 
@@ -34,6 +35,21 @@ def rank(pod: Object, beside: int = 1) -> tuple[Any, ...]:
     running = pod["status"].get("phase") == "Running"
     # Who became ready last goes first, and of two the newer.
     return "nodeName" in pod["spec"], running, ready, cost, -beside, _turned(since), newest_first
+
+
+def _fenceposts(live: Object, want: int) -> tuple[int, int]:
+    """How many pods there may be beside those that are wanted, and how many of these may be away.
+
+    ResolveFenceposts of kubernetes/pkg/controller/deployment/util/deployment_util.go.
+    """
+    rolling = (live["spec"].get("strategy") or {}).get("rollingUpdate") or {}
+    surge = _pods_of(rolling.get("maxSurge", USUAL), want, math.ceil)
+    unavailable = _pods_of(rolling.get("maxUnavailable", USUAL), want, math.floor)
+    return surge, unavailable if surge or unavailable else 1
+
+
+def _pods_of(asked: int | str, want: int, rounded: Callable[[float], int]) -> int:
+    return asked if isinstance(asked, int) else rounded(want * int(asked.removesuffix("%")) / 100)
 
 
 def _turned(stamp: str) -> tuple[int, ...]:
@@ -92,7 +108,10 @@ class Deployments:
         sets.setdefault(template, 0)
         pods = {it: self._seen(self.pods(live, it)) for it in sets}
         rolling = any(sets[it] for it in sets if it != template)
-        self._share(live["spec"].get("replicas", 1), template, sets, pods)
+        if (live["spec"].get("strategy") or {}).get("type") == "Recreate":
+            self._replace(live, template, sets)
+        else:
+            self._share(live, template, sets, pods)
         failures = [self._fill(live, it, number, pods[it], rolling=rolling) for it, number in list(sets.items())]
         self._tell(live, template, next(filter(None, failures), None))
 
@@ -108,14 +127,25 @@ class Deployments:
                 self.changed(name, lag)
         return [self._server.as_of(pod, self._seen_at) for pod in pods]
 
+    def _replace(self, live: Object, template: str, sets: dict[str, int]) -> None:
+        """All old pods go before the first new one comes."""
+        sets.update(dict.fromkeys(sets.keys() - {template}, 0))
+        ours, uid = f"{live['metadata']['name']}-{template}", live["metadata"]["uid"]
+        owners = [it["metadata"]["ownerReferences"][0] for it in self._server.objects["pods"].values()]
+        olds = any(it["uid"].partition("/")[0] == uid and it["name"] != ours for it in owners)
+        if not olds:
+            sets[template] = live["spec"].get("replicas", 1)
+
     @staticmethod
-    def _share(want: int, template: str, sets: dict[str, int], pods: dict[str, list[Object]]) -> None:
-        """How many pods of each template there shall be now (maxSurge 25 %, maxUnavailable 0)."""
+    def _share(live: Object, template: str, sets: dict[str, int], pods: dict[str, list[Object]]) -> None:
+        """How many pods of each template there shall be now."""
+        want = live["spec"].get("replicas", 1)
         olds = [it for it in sets if it != template and sets[it]]
         if not olds:
             sets[template] = want
             return
-        most = want + math.ceil(want * SURGE)
+        surge, unavailable = _fenceposts(live, want)
+        least, most = want - unavailable, want + surge
         over = sum(sets.values()) - most
         if over > 0:  # scaled down on the way: the old ones first
             for it in [*olds, template]:
@@ -124,11 +154,11 @@ class Deployments:
             return
         sets[template] += max(min(-over, want - sets[template]), 0)
         ready = {it: sum(map(is_ready, found)) for it, found in pods.items()}
-        may_go = sum(sets.values()) - want - (sets[template] - ready.get(template, 0))
+        may_go = sum(sets.values()) - least - (sets[template] - ready.get(template, 0))
         for it in olds:  # those that are not ready first: no task misses them
             cut = max(min(len(pods[it]) - ready[it], may_go, sets[it]), 0)
             sets[it], may_go = sets[it] - cut, may_go - cut
-        spare = sum(ready.values()) - want
+        spare = sum(ready.values()) - least
         for it in olds:
             cut = max(min(spare, may_go, sets[it]), 0)
             sets[it], may_go, spare = sets[it] - cut, may_go - cut, spare - cut

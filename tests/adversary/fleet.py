@@ -2,28 +2,39 @@
 
 import base64
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from tests.adversary import shapes
 from tests.adversary.api_server import Object
+from utilitarian_operator.api.units import parse_duration
 
 NAME = "fleet"
 QUEUES = ("fast", "slow", "runs", "duo.a", "duo.b")
 LATE = {"fast": False, "slow": True, "runs": False, "duo": False}
-LEAST = {"fast": 0, "slow": 0, "runs": 0, "duo": 1}
 POOLS = tuple(LATE)
 QUEUES_OF = {"fast": ("fast",), "slow": ("slow",), "runs": ("runs",), "duo": ("duo.a", "duo.b")}
-SECONDS = {"45s": 45.0, "90s": 90.0}
 SCHEDULED_EACH_S = 300
 MAX_WORKERS = 8
+SETTLES_IN_S, WAITS_S = 60.0, 35.0
+"""How long a pool takes to its rest that waits for so long before its last worker goes (the one of `_pool`)."""
+COUNTED_S, REFRESHED_EACH_S = 60.0, 40.0
+"""Over which time what comes is counted at least, and how late a status says what has changed of it."""
 LIMIT = 4
 """One return more than the operator may cause by putting a pool to sleep again and again."""
 ENDS_BEFORE_S = 450
 """The last task is sent so long before the end of a world: what follows is its way to rest."""
 
 
-def fleet(*, statistics: bool, execution: str, when_due: bool = False, made_of: Sequence[str] = POOLS) -> Object:
+def fleet(
+    *,
+    statistics: bool,
+    execution: str,
+    when_due: bool = False,
+    made_of: Sequence[str] = POOLS,
+    shape: Mapping[str, Any] | None = None,
+) -> Object:
     """The resource: up to four pools under one ceiling.
 
     Args:
@@ -31,6 +42,7 @@ def fleet(*, statistics: bool, execution: str, when_due: bool = False, made_of: 
         execution: Celery's `--pool` of the quick pool.
         when_due: whether the pools that sleep wake when their tasks are due.
         made_of: its pools.
+        shape: what is asked for otherwise (`shapes.Shape`).
     """
     broker: Object = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}}
     if statistics:
@@ -55,7 +67,15 @@ def fleet(*, statistics: bool, execution: str, when_due: bool = False, made_of: 
     if when_due:
         pools[0]["scaling"] |= {"wake": "WhenDue", "drainWithin": "45s"}
         pools[1]["scaling"] |= {"wake": "WhenDue", "drainWithin": "90s"}
-    spec = {"image": "utilitarian:1", "broker": broker, "maxWorkers": most_workers(made_of)}
+    asked = shape or {}
+    for pool in pools:
+        shapes.asked_for(pool, asked.get(pool["name"], {}))
+    spec = {
+        "image": "utilitarian:1",
+        "broker": broker,
+        "maxWorkers": most_workers(made_of),
+        **asked.get(shapes.FLEET, {}),
+    }
     spec["pools"] = [it for it in pools if it["name"] in made_of]
     return {"metadata": {"name": NAME, "annotations": {}}, "spec": spec, "status": {}}
 
@@ -88,7 +108,19 @@ def asked_for(spec: Object, pool: str) -> Object | None:
 def patience(pool: Object) -> float:
     """Seconds that a task may wait for a pool that sleeps."""
     scaling = pool["scaling"]
-    return SECONDS[scaling["drainWithin"]] if scaling.get("wake") == "WhenDue" else 0.0
+    return _seconds(scaling["drainWithin"]) if scaling.get("wake") == "WhenDue" else 0.0
+
+
+def settles_in_s(pool: Object) -> float:
+    """Seconds after its last task in which a pool may go to rest, and forget what came: it counts over its promise."""
+    scaling = pool["scaling"]
+    idle, calm, promise = (_seconds(scaling[it]) for it in ("idleAfter", "stabilization", "drainWithin"))
+    counted = promise + REFRESHED_EACH_S if promise > COUNTED_S else 0.0
+    return max(SETTLES_IN_S + idle + calm - WAITS_S, counted)
+
+
+def _seconds(duration: str) -> float:
+    return parse_duration(duration).total_seconds()
 
 
 def secret() -> Object:

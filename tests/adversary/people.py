@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.adversary.fleet import NAME, asked_for, most_workers
+from tests.adversary.fleet import NAME, asked_for
 from tests.adversary.plan import CURED_S
 
 RESOURCES = "utilitarianworkerpools"
@@ -27,7 +27,8 @@ def edit(world: Any, change: Callable[[Any], None]) -> None:
 def edit_max(world: Any, a: float, b: float) -> None:
     """Another maximum for one pool, if it is there."""
     name = world.one_pool(a)
-    _limit(world, _scaling(name, max=1 + int(b * 8)), _scaling(name, max=_first_max(world, name)))
+    most = max(1 + int(b * 8), world.least[name])
+    _limit(world, _scaling(name, max=most), _scaling(name, max=_first_max(world, name)))
 
 
 def remove_pool(world: Any, lasts: float, a: float) -> None:
@@ -95,7 +96,7 @@ def _scaling(name: str, **fields: int) -> Callable[[Any], None]:
 
 def edit_ceiling(world: Any, b: float) -> None:
     """Another maxWorkers."""
-    first = most_workers(world.made_of)
+    first = world.first["maxWorkers"]
     _limit(world, lambda spec: spec.update(maxWorkers=3 + int(b * 12)), lambda spec: spec.update(maxWorkers=first))
 
 

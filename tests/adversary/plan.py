@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.adversary import shapes
 from tests.adversary.fleet import POOLS
+from tests.adversary.shapes import Shape
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "process": ("kill", "kill-at-write"),
@@ -92,6 +94,7 @@ class Scenario:
         pools: of the fleet.
         neighbour: whether there is a second fleet, that nothing is done to.
         tick_s: seconds between two of the operator's looks at a fleet.
+        shape: what its fleet is asked for otherwise than in `fleet.py`.
     """
 
     seed: int
@@ -101,6 +104,7 @@ class Scenario:
     pools: tuple[str, ...] = POOLS
     neighbour: bool = False
     tick_s: float = 1.0
+    shape: Shape = field(default_factory=dict)
 
 
 def length_s(hours: float) -> float:
@@ -111,7 +115,9 @@ def length_s(hours: float) -> float:
 def of_seed(seed: int, hours: float) -> Scenario:
     """The world of a seed: its pools, its tick and what goes wrong are drawn; in each fourth is a second fleet."""
     plan = drawn(seed, hours, by_weight(seed))
-    return Scenario(seed, hours, plan, pools=pools(seed), neighbour=seed % 4 == 3, tick_s=tick_s(seed))
+    made_of = pools(seed)
+    fleet: dict[str, Any] = {"pools": made_of, "shape": shapes.drawn(seed, made_of)}
+    return Scenario(seed, hours, plan, **fleet, neighbour=seed % 4 == 3, tick_s=tick_s(seed))
 
 
 def by_weight(seed: int) -> tuple[str, ...]:
@@ -184,5 +190,7 @@ def written(scenario: Scenario) -> str:
         del document["neighbour"]
     if scenario.tick_s == 1.0:
         del document["tick_s"]
+    if not scenario.shape:
+        del document["shape"]
     document["plan"] = [{name: value for name, value in it.items() if value != ""} for it in document["plan"]]
     return yaml.safe_dump(document, sort_keys=False, width=120)

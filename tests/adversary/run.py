@@ -82,12 +82,12 @@ def _played(asked: argparse.Namespace, scenario: Scenario) -> Played:
 def shown(scenario: Scenario, world: World, *, tries: int) -> str:
     """A failure for a reader: what, the plan that suffices, the trace around it, and how to play it again."""
     first = world.found[0]
-    plan, played = scenario.plan, world
+    cut, played = scenario, world
     if tries:
-        plan = shrunk(scenario, first.what, tries)
-        played = play(replace(scenario, plan=plan), first.what)
+        cut = shrunk(scenario, first.what, tries)
+        played = play(cut, first.what)
         first = next(breach for breach in played.found if breach.what == first.what)
-    kept = replace(scenario, plan=plan, why=scenario.why or f"{first.what}: {first.detail}")
+    kept = replace(cut, why=scenario.why or f"{first.what}: {first.detail}")
     name = f"tests/adversary/scenarios/seed-{scenario.seed}.yaml"
     return "\n".join(
         [

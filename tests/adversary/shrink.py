@@ -1,4 +1,4 @@
-"""Cuts a plan down to what a breach needs: leaves faults out and shortens them while the same kind of breach stays.
+"""Cuts a world down to what a breach needs: leaves out and shortens what is in it while the same kind of breach stays.
 
 Each world ends at the breach, and what would have gone wrong after it is left out without being played.
 """
@@ -6,35 +6,44 @@ Each world ends at the breach, and what would have gone wrong after it is left o
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tests.adversary import shapes
 from tests.adversary.plan import Fault, Scenario
 from tests.adversary.world import play
 
 SHORTEST_S = 1.0
 
 
-def shrunk(scenario: Scenario, what: str, tries: int = 40) -> tuple[Fault, ...]:
-    """A smaller plan of the same world with a breach of the same kind.
+def shrunk(scenario: Scenario, what: str, tries: int = 40) -> Scenario:
+    """The same world with a smaller plan, and less that is otherwise, and a breach of the same kind.
 
     Args:
         scenario: that has the breach.
         what: kind of the breach.
         tries: worlds to play at most.
     """
-    best, changed = scenario.plan, True
+    best, changed = scenario, True
     while changed:
         changed = False
         for smaller in _smaller(best):
             if tries <= 0:
                 return best
             tries -= 1
-            found = next((it for it in play(replace(scenario, plan=smaller), what).found if it.what == what), None)
+            found = next((it for it in play(smaller, what).found if it.what == what), None)
             if found is not None:
-                best, changed = tuple(fault for fault in smaller if fault.at <= found.at), True
+                best = replace(smaller, plan=tuple(fault for fault in smaller.plan if fault.at <= found.at))
+                changed = True
                 break
     return best
 
 
-def _smaller(plan: tuple[Fault, ...]) -> Iterator[tuple[Fault, ...]]:
+def _smaller(scenario: Scenario) -> Iterator[Scenario]:
+    for plan in _plans(scenario.plan):
+        yield replace(scenario, plan=plan)
+    for shape in shapes.smaller(scenario.shape):
+        yield replace(scenario, shape=shape)
+
+
+def _plans(plan: tuple[Fault, ...]) -> Iterator[tuple[Fault, ...]]:
     if len(plan) > 3:
         half = len(plan) // 2
         yield plan[:half]

@@ -14,7 +14,7 @@ from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine
 from tests.adversary.stateful_set import StatefulSets
 from tests.support.budget_contract import BUDGET, BudgetContract
-from tests.support.controllers_contract import COST, ControllersContract, Pod, Shape
+from tests.support.controllers_contract import COST, ONE_MORE, ControllersContract, Pod, Shape, Strategy
 
 SOON_S = 30.0
 
@@ -57,8 +57,8 @@ class Model:
 
     # what the contract asks
 
-    def deployment(self, replicas: int, image: str) -> None:
-        self._apply({"replicas": replicas}, image)
+    def deployment(self, replicas: int, image: str, strategy: Strategy = ONE_MORE) -> None:
+        self._apply({"replicas": replicas, "strategy": strategy}, image)
 
     def stateful_set(self, image: str) -> None:
         self._kind = "statefulsets"

@@ -35,6 +35,7 @@ from tests.adversary.neighbour import HOST, Neighbour, is_of_neighbour
 from tests.adversary.plan import CURED_S, Fault, Scenario, length_s
 from tests.adversary.process import PRESENT, Process
 from tests.adversary.rabbitmq import STATISTICS_EVERY_S, RabbitMQ
+from tests.adversary.shapes import Shape
 from tests.adversary.stateful_set import StatefulSets
 from tests.adversary.tenants import Tenants
 from tests.adversary.threads import Thread
@@ -63,6 +64,7 @@ class World:
         made_of: the pools of the fleet, of `fleet.POOLS`.
         neighbour: whether there is a second fleet, with a broker of its own.
         tick_s: seconds between two looks at a fleet.
+        shape: what the fleet is asked for otherwise than in `fleet.py`.
     """
 
     name = fleet.NAME
@@ -79,11 +81,13 @@ class World:
         made_of: Sequence[str] = fleet.POOLS,
         neighbour: bool = False,
         tick_s: float = 1.0,
+        shape: Shape | None = None,
     ) -> None:
-        self.tick_s = tick_s
+        self.tick_s, self._shape = tick_s, shape
         self.made_of = tuple(made_of)
         self.queues = tuple(queue for pool in made_of for queue in fleet.QUEUES_OF[pool])
-        self.least = {pool: fleet.LEAST[pool] for pool in made_of}
+        self.least = dict.fromkeys(made_of, 0)
+        self.first: Any = {"maxWorkers": fleet.most_workers(made_of), "pools": []}
         self.seed, self.plan, self._until, self._asked = seed, plan, until, asked
         self.length = rest.ENDS_AT_S if asked else length_s(hours)
         self.rng, self.loop = random.Random(seed), VirtualLoop()
@@ -326,11 +330,13 @@ class World:
             "execution": fleet.execution(self.seed),
             "when_due": self.seed % 5 == 4,
             "made_of": self.made_of,
+            "shape": self._shape,
         }
         resource = self._asked or self._fleet(**options)
         self.server.add("utilitarianworkerpools", resource)
         self.first = copy.deepcopy(resource["spec"])
         self.pools: dict[str, Object] = {it["name"]: it for it in copy.deepcopy(resource["spec"]["pools"])}
+        self.least = {name: it["scaling"].get("min", 0) for name, it in self.pools.items()}
         if self._asked is None:
             self._send_tasks()
         if self.neighbour is not None:
@@ -444,6 +450,7 @@ def play(scenario: Scenario, until: str | None = None) -> World:
     gc.disable()
     try:
         drawn: Any = {"made_of": scenario.pools, "neighbour": scenario.neighbour, "tick_s": scenario.tick_s}
+        drawn["shape"] = scenario.shape
         world = World(scenario.seed, scenario.plan, scenario.hours, until, **drawn)
         return world.play()
     finally:

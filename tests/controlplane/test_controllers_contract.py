@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.budget_contract import BUDGET, BudgetContract
-from tests.support.controllers_contract import COST, ControllersContract, Pod, Shape
+from tests.support.controllers_contract import COST, ONE_MORE, ControllersContract, Pod, Shape, Strategy
 from tests.support.controlplane import APPLY_PATCH, MERGE_PATCH, ControlPlane
 from tests.support.http import HttpError
 from tests.support.waiting import wait_until
@@ -25,8 +25,8 @@ class Real:
         self._api, self._namespace = controlplane, namespace
         self._kind = "deployments"
 
-    def deployment(self, replicas: int, image: str) -> None:
-        self._apply("Deployment", {"replicas": replicas}, image)
+    def deployment(self, replicas: int, image: str, strategy: Strategy = ONE_MORE) -> None:
+        self._apply("Deployment", {"replicas": replicas, "strategy": strategy}, image)
 
     def stateful_set(self, image: str) -> None:
         self._kind = "statefulsets"
@@ -95,8 +95,6 @@ class Real:
             "metadata": {"name": "it"},
             "spec": {**spec, "selector": labels, "template": pods},
         }
-        if kind == "Deployment":
-            body["spec"]["strategy"] = {"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}  # type: ignore[index]
         path = f"{APPS}/{self._namespace}/{self._kind}/it?fieldManager=tests&force=true"
         self._api.request("PATCH", path, body, APPLY_PATCH)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import pytest
 
@@ -50,10 +50,18 @@ READY = Shape()
 WAITS = Shape(node=None, running=False, ready=False)
 
 
+Strategy: TypeAlias = Mapping[str, Any]
+ONE_MORE: Strategy = {"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}
+ONE_LESS: Strategy = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+BOTH: Strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": "50%"}}
+TWICE: Strategy = {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
+RECREATE: Strategy = {"type": "Recreate", "rollingUpdate": None}
+
+
 class Scene(Protocol):
     """A place with controllers and without a scheduler or a kubelet, which the tests play; one object, called `it`."""
 
-    def deployment(self, replicas: int, image: str) -> None:
+    def deployment(self, replicas: int, image: str, strategy: Strategy = ONE_MORE) -> None:
         """Make or change the Deployment."""
 
     def stateful_set(self, image: str) -> None:
@@ -185,6 +193,42 @@ class ControllersContract:
         scene.deployment(2, "b:1")
         scene.wait(lambda: len(names(scene)) == 3)
         assert of(scene, "b:1") == new
+
+    def test_a_rollout_with_one_less_ends_one_before_it_makes_one(self, scene: Scene) -> None:
+        made(scene, [READY] * 4)
+        scene.deployment(4, "b:1", ONE_LESS)
+        for done in range(4):
+            scene.wait(lambda done=done: len(of(scene, "b:1")) == done + 1)  # type: ignore[misc]
+            assert len(names(scene)) <= 4
+            assert len(of(scene, "a:1")) == 3 - done
+            for pod in scene.pods():
+                if pod.image == "b:1" and not pod.ready:
+                    scene.shape(pod.name, READY)
+
+    def test_a_rollout_may_begin_with_more_and_with_less_of_them(self, scene: Scene) -> None:
+        made(scene, [READY] * 4)
+        scene.deployment(4, "b:1", BOTH)
+        scene.wait(lambda: (len(of(scene, "a:1")), len(of(scene, "b:1"))) == (2, 3))
+
+    def test_a_rollout_may_make_all_new_ones_beside_the_old(self, scene: Scene) -> None:
+        old = made(scene, [READY] * 3)
+        scene.deployment(3, "b:1", TWICE)
+        scene.wait(lambda: len(of(scene, "b:1")) == 3)
+        assert of(scene, "a:1") == set(old)
+        scene.shape(min(of(scene, "b:1")), READY)
+        scene.wait(lambda: len(of(scene, "a:1")) == 2)
+
+    def test_recreated_they_have_all_ended_before_the_first_new_one_comes(self, scene: Scene) -> None:
+        old = made(scene, [READY] * 2)
+        scene.deployment(2, "b:1", RECREATE)
+        scene.wait(lambda: not names(scene))
+        scene.wait(scene.seen)
+        scene.end(old[0])
+        scene.wait(lambda: len(scene.pods()) == 1)
+        scene.wait(scene.seen)
+        assert not of(scene, "b:1")
+        scene.end(old[1])
+        scene.wait(lambda: len(of(scene, "b:1")) == 2)
 
     def test_a_stateful_pod_is_made_again_when_the_old_one_has_gone(self, scene: Scene) -> None:
         scene.stateful_set("a:1")

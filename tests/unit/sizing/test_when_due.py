@@ -55,6 +55,8 @@ def decided(seen: Facts, memory: Memory, **scaling: Any) -> tuple[int, str]:
         pytest.param(facts(40), waited(573), (0, "wait"), id="forty-wait-for-two-waves-of-one-worker"),
         pytest.param(facts(40), waited(574), (1, "demand"), id="which-makes-them-due-earlier"),
         pytest.param(facts(20_000), SLEEPS, (9, "demand"), id="a-burst-that-one-worker-cannot-start-is-due-at-once"),
+        pytest.param(facts(2, ready=0), SLEEPS, (0, "demand"), id="what-others-have-taken-waits-for-no-worker"),
+        pytest.param(facts(2, ready=0), replace(SLEEPS, start_up_s=None), (1, "demand"), id="unless-no-start-is-known"),
         pytest.param(facts(None), waited(900), (0, "unknown"), id="unknown-sight-changes-nothing"),
         pytest.param(facts(1), waited(900), (1, "demand"), id="overdue-when-it-is-seen-again"),
         pytest.param(facts(None, seen_ready=1), waited(578), (0, "wait"), id="one-queue-unseen-it-waits-as-long"),
@@ -173,6 +175,9 @@ def test_workers_leave_when_no_message_waits_and_a_sleep_pays(
     seen: Facts, memory: Memory, expected: tuple[int, str]
 ) -> None:
     assert decided(seen, memory) == expected
+    if expected[0] == 0:  # on its way out it is no capacity, and what is taken waits for no other
+        gone = replace(seen, current=0, serving=0, idle=0)
+        assert decided(gone, replace(memory, empty_looks=0))[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -276,13 +276,15 @@ def loses_least(worker: Worker) -> tuple[bool, float, int, str]:
 
 def _choose(pool_workers: PoolWorkers, desired: int) -> Iterator[MarkDraining]:
     """Choose those that lose least; during a rollout only where all go, since then none is chosen among others."""
+    candidates = sorted((worker for worker in pool_workers.staying if worker.marked is None), key=loses_least)
     surplus = pool_workers.capacity - desired - pool_workers.absent
+    if pool_workers.rolling_out and not desired:  # one more than are asked for may be there: it takes tasks as well
+        surplus = len(candidates)
     if surplus <= 0 or not pool_workers.asked or (pool_workers.rolling_out and desired):
         return
     # What is on its way to one when it cancels its consumers comes back to the head of a quorum queue, and counts as
     # delivered once: the next one cancels a look later, when it has gone to another.
     most = 1 if pool_workers.waiting else largest_step(len(pool_workers.staying))
-    candidates = sorted((worker for worker in pool_workers.staying if worker.marked is None), key=loses_least)
     yield from (MarkDraining(worker.name) for worker in candidates[: min(surplus, most)])
 
 

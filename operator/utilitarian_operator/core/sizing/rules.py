@@ -56,6 +56,9 @@ def by_demand(given: RuleInput) -> Step:
         return Step(Rule.HOLD, facts.current, 0, because)
     if not facts.at_least:
         return Step(Rule.DEMAND, facts.current, 0, "nothing to do")
+    if when_due.all_are_taken(pool, facts, given.memory):
+        held = f"{plural(facts.at_least, 'task')} {'was' if facts.at_least == 1 else 'were'} taken"
+        return Step(Rule.DEMAND, 0, 0, f"no message waits: {held}, and what is not done there comes back to its queue")
     s = given.seconds_per_task
     result = demand(
         facts.at_least,

@@ -85,6 +85,22 @@ def due(pool: Pool, memory: Memory, waiting: int, seconds_per_task: float) -> da
     return memory.waiting_since + max(pool.scaling.drain_within - timedelta(seconds=before), timedelta())
 
 
+def all_are_taken(pool: Pool, facts: Facts, memory: Memory) -> bool:
+    """Whether a pool sleeps, and others have what is to do: workers that leave, a node that is lost, a stranger.
+
+    A message that comes back waits from then on. A worker that stayed for it would leave when none waits, and be asked
+    for again as soon as it leaves.
+
+    Args:
+        pool: the effective spec.
+        facts: of the look.
+        memory: brought up to now.
+    """
+    if facts.current or facts.ready != 0 or memory.waiting_since is not None:
+        return False
+    return applies(pool, memory) and longest_start_up_s(pool, memory) is not None
+
+
 def may_leave(pool: Pool, facts: Facts, memory: Memory, seconds_per_task: float, now: datetime) -> bool:
     """Whether nothing waits, twice running, and what still runs ends sooner than a start takes: workers may go.
 
