@@ -107,7 +107,7 @@ def _slow_children(world: Any, fault: Fault) -> None:
 
 
 def _tasks_for_later(world: Any, fault: Fault) -> None:
-    queue = world.one_queue(("fast", "slow", "duo.a", "duo.b"), fault.b)
+    queue = world.one_queue(("fast", "slow", "duo.a", "duo.b", "rest"), fault.b)
     for number in range(1 + int(fault.a * 6)):
         if not world.rabbit.away:
             world.rabbit.send(queue, 1.0 + number, world.loop.now + 10.0 + 2 * fault.lasts + number)
@@ -239,6 +239,7 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "run-now": lambda world, fault: steering.run_now(world, fault.lasts),
     "fleet-remade": lambda world, fault: people.remake_fleet(world, fault.lasts),
     "move-queue": lambda world, fault: people.move_queue(world, 3 * fault.lasts, fault.b),
+    "edit-pool": lambda world, fault: people.edit_pool(world, fault.a, fault.b),
     "edit-min": lambda world, fault: people.edit_min(world, 3 * fault.lasts, fault.a),
     "password-changed": lambda world, fault: world.login.change(fault.lasts),
     "secret-gone": lambda world, fault: world.login.take_away(fault.lasts),

@@ -12,9 +12,14 @@ from utilitarian_operator.api.units import parse_duration
 
 NAME = "fleet"
 QUEUES = ("fast", "slow", "runs", "duo.a", "duo.b")
-LATE = {"fast": False, "slow": True, "runs": False, "duo": False}
-POOLS = tuple(LATE)
-QUEUES_OF = {"fast": ("fast",), "slow": ("slow",), "runs": ("runs",), "duo": ("duo.a", "duo.b")}
+LATE = {"fast": False, "slow": True, "runs": False, "duo": False, "rest": False}
+CATCH_ALL = "rest"
+"""The pool that consumes what the application has beside what is named; one of its workers always stays."""
+POOLS = tuple(it for it in LATE if it != CATCH_ALL)
+"""Those of a world that draws none."""
+QUEUES_OF = {"fast": ("fast",), "slow": ("slow",), "runs": ("runs",), "duo": ("duo.a", "duo.b"), CATCH_ALL: ("rest",)}
+SENT = {"fast": (0.5, 4.0, 60), "slow": (8, 70, 14), "duo.a": (1, 12, 20), "duo.b": (1, 12, 20), "rest": (1, 6, 20)}
+"""Seconds of the tasks that are sent to a queue, at least and at most, and how many are sent together at most."""
 SCHEDULED_EACH_S = 300
 MAX_WORKERS = 8
 SETTLES_IN_S, WAITS_S = 60.0, 35.0
@@ -61,8 +66,9 @@ def fleet(
             concurrency=1,
             prefetchMultiplier=4,
         ),
+        _pool(CATCH_ALL, [], {"min": 1, "max": 4, "drainWithin": "30s", "taskDuration": "3s"}, concurrency=2),
     ]
-    for pool, priority in zip(pools, (80, 20, 40, 50), strict=True):
+    for pool, priority in zip(pools, (80, 20, 40, 50, 30), strict=True):
         pool["priority"] = priority
     if when_due:
         pools[0]["scaling"] |= {"wake": "WhenDue", "drainWithin": "45s"}
@@ -100,6 +106,12 @@ def measured(seed: int) -> bool:
     return seed % 5 == 2
 
 
+def queues_of(pool: Object) -> Sequence[str]:
+    """The queues that the workers of a pool consume."""
+    named: Sequence[str] = pool.get("queues", QUEUES_OF[CATCH_ALL])
+    return named
+
+
 def asked_for(spec: Object, pool: str) -> Object | None:
     """A pool of the spec, by name; None if it was removed."""
     return next((it for it in spec["pools"] if it["name"] == pool), None)
@@ -132,17 +144,17 @@ def secret() -> Object:
 
 def _pool(name: str, queues: list[str], scaling: Object, **worker: Any) -> Object:
     scaling = {"idleAfter": "20s", "stabilization": "15s", **scaling}
-    return {"name": name, "queues": queues, "worker": worker, "scaling": scaling, "drainTimeout": "4m"}
+    asked = {"queues": queues} if queues else {}
+    return {"name": name, **asked, "worker": worker, "scaling": scaling, "drainTimeout": "4m"}
 
 
 def send_tasks(world: Any, length: float) -> None:
     """Plan all that the producers will send in a world of this length."""
     rng, end = random.Random(world.seed * 7 + 3), length - ENDS_BEFORE_S
-    shapes = {"fast": (0.5, 4.0, 60), "slow": (8, 70, 14), "duo.a": (1, 12, 20), "duo.b": (1, 12, 20)}
     for queue in world.queues:
-        if queue not in shapes:
+        if queue not in SENT:
             continue
-        least, most, number = shapes[queue]
+        least, most, number = SENT[queue]
         at = rng.uniform(5, 60)
         while at < end:
             over = rng.choice([0.5, 10, 60])

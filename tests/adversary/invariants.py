@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tests.adversary.api_server import Object, is_ready, leaving
 from tests.adversary.controllers import controller
-from tests.adversary.fleet import SETTLES_IN_S, asked_for, patience, settles_in_s
+from tests.adversary.fleet import SETTLES_IN_S, asked_for, patience, queues_of, settles_in_s
 from tests.adversary.neighbour import is_of_neighbour
 from utilitarian_operator.core.spec.revisions import KEPT
 
@@ -103,7 +103,7 @@ class Invariants:
         marks = ((body.get("metadata") or {}).get("annotations") or {}) if method == "PATCH" else {}
         if marks.get(DRAINING):
             self._chosen(place.rpartition("/")[2])
-        if now > max(self.quiet_from, self._world.rabbit.worked_at + self._settles_in_s):
+        if now > self.quiet_from and now > self._world.rabbit.worked_at + self._settles_in_s:
             self.breach("not-quiet", f"{method} {place} at rest: {str(body)[:200]}", kind)
         self._recent.append((now, place))
         while self._recent[0][0] < now - 60:
@@ -386,7 +386,7 @@ class Invariants:
             live, asked = world.server.objects["deployments"].get(f"{world.name}-{pool}"), asked_for(world.spec, pool)
             if live is None or asked is None or live["spec"].get("replicas", 1):
                 continue
-            ready = [it for queue in asked["queues"] if queue in rabbit.queues for it in rabbit.queues[queue].ready]
+            ready = [it for queue in queues_of(asked) if queue in rabbit.queues for it in rabbit.queues[queue].ready]
             # By a clock that is wrong what was given back for its ETA is due when that clock says so.
             trusts = now - self._wrong_at > self._late(WAKES_IN_S)
             waiting = [it.waits_since(now) for it in ready if trusts or it.eta is None]
@@ -397,7 +397,7 @@ class Invariants:
     @property
     def _settles_in_s(self) -> float:
         """How long after the last task all is at rest: a pool may be asked to wait for long."""
-        return self._late(max([SETTLES_IN_S, *map(settles_in_s, self._world.first["pools"])]))
+        return self._late(max([SETTLES_IN_S, *map(settles_in_s, self._world.spec["pools"])]))
 
     @property
     def _edited_at(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.adversary import pre_stop
 from tests.adversary.api_server import ApiServer, Object, condition, leaving, with_condition
+from tests.adversary.fleet import CATCH_ALL, QUEUES_OF
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.neighbour import is_of_neighbour
 from tests.adversary.nodes import NODES, Nodes
@@ -24,11 +25,11 @@ OURS = ("scale", "operator")
 
 
 def kind_of(container: Object, *, late: bool) -> Kind:
-    """How Celery would read a worker's command."""
+    """How Celery would read a worker's command, with an application that has these queues."""
     command = container["command"]
     options = dict(it.split("=", 1) for it in command if it.startswith("--") and "=" in it)
     return Kind(
-        tuple(command[command.index("-Q") + 1].split(",")),
+        tuple(command[command.index("-Q") + 1].split(",")) if "-Q" in command else QUEUES_OF[CATCH_ALL],
         int(options["--concurrency"]),
         int(options["--prefetch-multiplier"]),
         options["--pool"],

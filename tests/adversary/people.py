@@ -1,9 +1,11 @@
 """What people do to a fleet: edits, scaling by hand, deletions, and a status that another client wrote."""
 
 import copy
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.adversary import shapes
 from tests.adversary.fleet import NAME, asked_for
 from tests.adversary.plan import CURED_S
 
@@ -27,7 +29,7 @@ def edit(world: Any, change: Callable[[Any], None]) -> None:
 def edit_max(world: Any, a: float, b: float) -> None:
     """Another maximum for one pool, if it is there."""
     name = world.one_pool(a)
-    most = max(1 + int(b * 8), world.least[name])
+    most = max(1 + int(b * 8), world.least.get(name, 0))
     _limit(world, _scaling(name, max=most), _scaling(name, max=_first_max(world, name)))
 
 
@@ -43,8 +45,9 @@ def remove_pool(world: Any, lasts: float, a: float) -> None:
         if asked_for(spec, name) is not None:
             return  # the resource was made anew meanwhile
         pool = copy.deepcopy(world.pools[name])
-        elsewhere = {queue for it in spec["pools"] for queue in it["queues"]}
-        pool["queues"] = [it for it in pool["queues"] if it not in elsewhere]
+        elsewhere = {queue for it in spec["pools"] for queue in it.get("queues", ())}
+        if "queues" in pool:
+            pool["queues"] = [it for it in pool["queues"] if it not in elsewhere]
         spec["pools"].append(pool)
 
     world.loop.call_later(lasts, edit, world, back)
@@ -55,15 +58,13 @@ def move_queue(world: Any, lasts: float, b: float) -> None:
     queue = MOVED
 
     def away(spec: Any) -> None:
-        there = [it for it in spec["pools"] if it["name"] != HAS_TWO]
-        for pool in spec["pools"]:
-            pool["queues"] = [it for it in pool["queues"] if it != queue]
+        there = [it for it in spec["pools"] if it["name"] != HAS_TWO and "queues" in it]
+        _in_none(spec, queue)
         if there and b < IN_ANOTHER:
             there[int(b / IN_ANOTHER * len(there))]["queues"].append(queue)
 
     def back(spec: Any) -> None:
-        for pool in spec["pools"]:
-            pool["queues"] = [it for it in pool["queues"] if it != queue]
+        _in_none(spec, queue)
         pool = asked_for(spec, HAS_TWO)
         if pool is not None:
             pool["queues"].append(queue)
@@ -75,10 +76,29 @@ def move_queue(world: Any, lasts: float, b: float) -> None:
         world.loop.call_later(lasts, edit, world, back)
 
 
+def _in_none(spec: Any, queue: str) -> None:
+    for pool in spec["pools"]:
+        if "queues" in pool:
+            pool["queues"] = [it for it in pool["queues"] if it != queue]
+
+
+def edit_pool(world: Any, a: float, b: float) -> None:
+    """A pool is asked for otherwise, for good: its slots, its bounds, its patience, how it rolls out."""
+    name, fields = world.one_pool(a), shapes.of_a_pool(random.Random(b), world.one_pool(a))
+
+    def otherwise(spec: Any) -> None:
+        pool = asked_for(spec, name)
+        if pool is not None:
+            shapes.asked_for(pool, fields)
+
+    world.log(f"pool {name} is asked for otherwise: {fields}")
+    edit(world, otherwise)
+
+
 def edit_min(world: Any, lasts: float, a: float) -> None:
     """A pool keeps a worker for a while."""
     name = world.one_pool(a)
-    if not world.least[name]:
+    if not world.least.get(name):
         edit(world, _scaling(name, min=1))
         world.loop.call_later(lasts, edit, world, _scaling(name, min=0))
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from tests.adversary import shapes
-from tests.adversary.fleet import POOLS
+from tests.adversary.fleet import LATE, POOLS
 from tests.adversary.shapes import Shape
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -40,7 +40,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "versions": ("status-of-another-version", "spec-of-another-version", "crd-of-another-version"),
     "restore": ("etcd-restored",),
     "hands": ("override", "pause-for-a-while", "run-now"),
-    "edits": ("move-queue", "edit-min"),
+    "edits": ("move-queue", "edit-min", "edit-pool"),
     "login": ("password-changed", "secret-gone"),
     "queues": ("queue-deleted",),
     "reborn": ("fleet-remade",),
@@ -134,8 +134,8 @@ def pools(seed: int) -> tuple[str, ...]:
     """The pools of a world's fleet: most have one or two, in which more happens in the same time."""
     rng = random.Random(seed * 17 + 29)
     (number,) = rng.choices((1, 2, 3, 4), (4, 4, 2, 1))
-    chosen = rng.sample(POOLS, number)
-    return tuple(it for it in POOLS if it in chosen)
+    chosen = rng.sample(tuple(LATE), number)
+    return tuple(it for it in LATE if it in chosen)
 
 
 def tick_s(seed: int) -> float:

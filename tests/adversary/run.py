@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.adversary import plan as plans
-from tests.adversary.fleet import POOLS
+from tests.adversary.fleet import LATE
 from tests.adversary.invariants import Breach
 from tests.adversary.plan import FAMILIES, Scenario
 from tests.adversary.shrink import shrunk
@@ -131,7 +131,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=HOURS, help="of virtual time for each")
     known = f"of faults, separated by commas: {', '.join(FAMILIES)}; without it each seed draws some by their weight"
     parser.add_argument("--families", default="", help=known)
-    pools = f"of the fleet, separated by commas: {', '.join(POOLS)}; without it each seed draws some"
+    pools = f"of the fleet, separated by commas: {', '.join(LATE)}; without it each seed draws some"
     parser.add_argument("--pools", default="", help=pools)
     tick = "seconds between two of the operator's looks at a fleet; without it each seed draws them"
     parser.add_argument("--tick", type=float, default=0.0, help=tick)

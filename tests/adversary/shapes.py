@@ -13,7 +13,7 @@ Shape = dict[str, dict[str, Any]]
 FLEET = "fleet"
 SHARE, OFTEN = 0.5, 0.35
 """How many worlds have another shape, and how many of its fields each pool has otherwise there."""
-SLOTS = {"fast": 4, "slow": 6, "runs": 3, "duo": 3}
+SLOTS = {"fast": 4, "slow": 6, "runs": 3, "duo": 3, "rest": 2}
 ASKED: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     ("worker", "concurrency", (1, 2, 3, 8)),
     ("worker", "prefetchMultiplier", (1, 2, 10)),
@@ -23,7 +23,15 @@ ASKED: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     ("scaling", "taskDuration", ("100ms", "5s", "1m")),
     ("scaling", "stabilization", ("0s", "5s", "40s")),
     ("scaling", "idleAfter", ("0s", "5s", "40s")),
+    ("scaling", "wake", ("AtOnce", "WhenDue")),
 )
+SELDOM: tuple[tuple[str, Any], ...] = (
+    ("disruptionBudget", False),
+    ("disruption", "Avoid"),
+    ("foreignConsumers", "Expected"),
+)
+EXECUTIONS = ("threads", "gevent", "solo")
+"""Of the small pools; the first of them for each of the others, whose tasks are long."""
 ROLLOUTS: tuple[dict[str, Any], ...] = (
     {"type": "Recreate"},
     {"maxSurge": 0, "maxUnavailable": 1},
@@ -43,13 +51,14 @@ def drawn(seed: int, made_of: Sequence[str]) -> Shape:
     rng = random.Random(seed * 23 + 7)
     if rng.random() >= SHARE:
         return {}
-    shape = {pool: _of_a_pool(rng, pool) for pool in made_of}
+    shape = {pool: of_a_pool(rng, pool) for pool in made_of}
     if rng.random() < OFTEN:
         shape[FLEET] = {"maxWorkers": rng.choice((len(made_of) + 1, 12))}
     return {name: fields for name, fields in shape.items() if fields}
 
 
-def _of_a_pool(rng: random.Random, name: str) -> dict[str, Any]:
+def of_a_pool(rng: random.Random, name: str) -> dict[str, Any]:
+    """What one pool is asked for otherwise."""
     found: dict[str, Any] = {}
     for part, field, values in ASKED:
         if rng.random() < OFTEN:
@@ -60,8 +69,9 @@ def _of_a_pool(rng: random.Random, name: str) -> dict[str, Any]:
         found["rollout"] = rng.choice(ROLLOUTS)
     if name == "runs" and rng.random() < OFTEN:
         found["schedule"] = rng.choice(RUNS)
-    if rng.random() < OFTEN / 4:
-        found["disruptionBudget"] = False
+    if name != "fast" and rng.random() < OFTEN / 2:  # that one's is drawn for each world
+        found.setdefault("worker", {})["execution"] = EXECUTIONS[0] if name == "slow" else rng.choice(EXECUTIONS)
+    found |= {field: value for field, value in SELDOM if rng.random() < OFTEN / 4}
     return found
 
 
@@ -76,6 +86,8 @@ def asked_for(pool: dict[str, Any], fields: dict[str, Any]) -> None:
         worker.update(concurrency=max(worker["concurrency"], 2), prefetchMultiplier=1)
     least = -(-SLOTS[pool["name"]] // worker["concurrency"])
     of_runs = [it["workers"] for it in pool.get("schedule", ())]
+    if "queues" not in pool:  # of a catch-all one always stays
+        scaling["min"] = max(scaling["min"], 1)
     scaling["max"] = max(scaling["max"], least, scaling.get("min", 0), *of_runs)
 
 

@@ -86,7 +86,6 @@ class World:
         self.tick_s, self._shape = tick_s, shape
         self.made_of = tuple(made_of)
         self.queues = tuple(queue for pool in made_of for queue in fleet.QUEUES_OF[pool])
-        self.least = dict.fromkeys(made_of, 0)
         self.first: Any = {"maxWorkers": fleet.most_workers(made_of), "pools": []}
         self.seed, self.plan, self._until, self._asked = seed, plan, until, asked
         self.length = rest.ENDS_AT_S if asked else length_s(hours)
@@ -138,6 +137,11 @@ class World:
         live = self.server.get(people.RESOURCES, self.name)
         self._spec = self._spec if live is None else live["spec"]
         return self._spec
+
+    @property
+    def least(self) -> dict[str, int]:
+        """`min` of each pool of the spec."""
+        return {it["name"]: it["scaling"].get("min", 0) for it in self.spec["pools"]}
 
     @property
     def status(self) -> Any:
@@ -336,7 +340,6 @@ class World:
         self.server.add("utilitarianworkerpools", resource)
         self.first = copy.deepcopy(resource["spec"])
         self.pools: dict[str, Object] = {it["name"]: it for it in copy.deepcopy(resource["spec"]["pools"])}
-        self.least = {name: it["scaling"].get("min", 0) for name, it in self.pools.items()}
         if self._asked is None:
             self._send_tasks()
         if self.neighbour is not None:
