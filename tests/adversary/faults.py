@@ -11,6 +11,7 @@ from tests.adversary.plan import Fault
 
 WATCHED = ("deployments", "pods", "utilitarianworkerpools", "statefulsets")
 HELPLESS_AFTER_S = 5.0
+OF_A_BURST = 50
 MANY, OF_MANY_S = 40, 8.0
 OVER_BEFORE_S = 300.0
 """All that was sent is due so long before the end of a world."""
@@ -128,6 +129,14 @@ def _tasks_due_at_once(world: Any, fault: Fault) -> None:
             world.rabbit.send(world.one_queue(("duo.a",), 0.0), OF_MANY_S, world.loop.now + fault.lasts)
 
 
+def _burst(world: Any, fault: Fault) -> None:
+    """Many short tasks at once."""
+    queue = world.one_queue(("fast", "rest"), fault.b)
+    for _ in range(OF_A_BURST + int(fault.a * 4 * OF_A_BURST)):
+        if not world.rabbit.away:
+            world.rabbit.send(queue, 1.0)
+
+
 def _out_of_memory(world: Any, fault: Fault) -> None:
     worker = _worker(world, fault.a)
     if worker is not None:
@@ -243,5 +252,8 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "edit-min": lambda world, fault: people.edit_min(world, 3 * fault.lasts, fault.a),
     "password-changed": lambda world, fault: world.login.change(fault.lasts),
     "secret-gone": lambda world, fault: world.login.take_away(fault.lasts),
+    "burst": _burst,
+    "rival-scales": lambda world, fault: people.scale_again(world, fault.lasts, fault.a, fault.b),
+    "queue-purged": lambda world, fault: world.rabbit.purge(world.one_queue(world.queues, fault.a)),
     "queue-deleted": lambda world, fault: world.rabbit.delete(world.one_queue(world.queues, fault.a)),
 }

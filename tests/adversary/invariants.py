@@ -374,7 +374,7 @@ class Invariants:
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
         if (
             not world.sees
-            or max(lied, self._edited_at) > now - self._late(WAKES_IN_S)
+            or max(lied, self._edited_at, world.by_hand_at) > now - self._late(WAKES_IN_S)
             or world.spec.get("mode", "Auto") != "Auto"
         ):
             return

@@ -14,6 +14,8 @@ HAS_TWO, MOVED, IN_ANOTHER = "duo", "duo.b", 0.8
 """The pool that has two queues, the one of them that is moved, and how often another pool gets it."""
 COLLECTED_AFTER_S = 1.5
 """How long it takes at most until what a resource owned is gone."""
+RIVAL_EACH_S = 15.0
+"""How often another client that scales a pool does it anew: as the HorizontalPodAutoscaler's controller."""
 LIMITED_FOR_S = 600.0
 """A limit may be lower than what the load of hours needs: in a long world it is lifted again, or at the cure."""
 
@@ -171,6 +173,18 @@ def scale(world: Any, a: float, b: float) -> None:
     if world.server.get("deployments", name):
         world.person_scaled = True
         world.scale(name, int(b * 10), by="person")
+
+
+def scale_again(world: Any, lasts: float, a: float, b: float) -> None:
+    """Another client sets the workers of one pool again and again, as a HorizontalPodAutoscaler would."""
+    end = min(world.loop.at + 3 * lasts, world.length - CURED_S)
+
+    def again() -> None:
+        if world.loop.at < end and not world.over:
+            scale(world, a, b / 2)
+            world.loop.call_later(RIVAL_EACH_S, again)
+
+    again()
 
 
 def scale_this(world: Any, b: float) -> None:

@@ -42,7 +42,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "hands": ("override", "pause-for-a-while", "run-now"),
     "edits": ("move-queue", "edit-min", "edit-pool"),
     "login": ("password-changed", "secret-gone"),
-    "queues": ("queue-deleted",),
+    "queues": ("queue-deleted", "queue-purged"),
+    "rivals": ("rival-scales",),
+    "bursts": ("burst",),
     "reborn": ("fleet-remade",),
     "moments": ("kill", "suspend", "watch-stall", "clock-step", "mute", "scale-in-between", "answer-lost"),
 }

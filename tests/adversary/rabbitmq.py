@@ -116,6 +116,14 @@ class RabbitMQ:
         if queue is not None and not queue.ready and not queue.consumers:
             queue.exists = False
 
+    def purge(self, name: str) -> None:
+        """A person empties a queue: what waits there is gone."""
+        queue = self.queues.get(name)
+        for task in queue.ready if queue is not None else ():
+            task.lost_by = f"{WORLD}: a person purged the queue"
+        if queue is not None:
+            queue.ready.clear()
+
     def declared_as(self, name: str) -> dict[str, Any]:
         """What the management API says of how a queue was declared."""
         limit = self.limits.get(name)
