@@ -161,7 +161,9 @@ class Invariants:
             return
         mode, since = world.mode
         later = world.loop.now - since > self._late(OBEYS_IN_S) and mode == world.spec.get("mode")
-        if later and mode == "Paused" and place.startswith("deployments") and place.endswith("/scale"):
+        scales = place.startswith("deployments") and place.endswith("/scale")
+        pool = place.partition("/")[2].removesuffix("/scale").removeprefix(f"{world.name}-")
+        if later and mode == "Paused" and scales and not self._is_removed(pool):
             self.breach("scaled-while-paused", f"{method} {place}, paused since {since:g}", place)
         if later and mode == "Preview" and what in {"deployments", "statefulsets"}:
             self.breach("wrote-in-preview", f"{method} {place}, Preview since {since:g}", place)
@@ -251,7 +253,9 @@ class Invariants:
         work = sum(right or task.eta is None for task in begun)
         if not work and not worker.consuming:
             soon = [it.number for it in worker.scheduled.values() if (it.eta or 0.0) < world.loop.now + GRACE_S / 2]
-            if soon and right and not self._is_removed(pod):  # what is due later goes back to its queue
+            if (
+                soon and right and not self._is_removed(pod["metadata"]["labels"][POOL])
+            ):  # what is due later goes back to its queue
                 self.breach("eta-victim", f"{pod['metadata']['name']} holds tasks that are due soon: {soon}", name)
             return
         what = "busy-victim" if work else "consuming-victim"
@@ -264,11 +268,13 @@ class Invariants:
             name,
         )
 
-    def _is_removed(self, pod: Object) -> bool:
-        """Whether its pool is no longer asked for, or was not a moment ago: all that waits in its workers goes back."""
-        world = self._world
-        gone = asked_for(world.spec, pod["metadata"]["labels"][POOL]) is None
-        return gone or world.loop.now - self._edited_at < self._late(OBEYS_IN_S)
+    def _is_removed(self, pool: str) -> bool:
+        """Whether a pool is no longer asked for, or was not a moment ago.
+
+        All that waits in its workers goes back, and they are led out in a pause, too.
+        """
+        gone = asked_for(self._world.spec, pool) is None
+        return gone or self._world.loop.now - self._edited_at < self._late(OBEYS_IN_S)
 
     def deletes(self, pod: Object) -> None:
         """The operator itself deletes a pod."""

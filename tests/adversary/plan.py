@@ -60,6 +60,8 @@ AT_MOMENTS, SHARE = "moments", 0.5
 LASTS_S = (2.0, 10.0, 40.0)
 ROUND_S, SHORT_OF_S = 300, 54
 """A world ends a moment before a scheduled run would begin, so that its last minute is one at rest."""
+SEEN_WITHIN_S = 120.0
+"""What a fault does is seen by then, but for what the end of a world shows."""
 CURED_S = 420.0
 """So long before the end of a world nothing goes wrong any more."""
 FIRST_AT_S, LAST_BEFORE_S = 30.0, CURED_S + 26.0
@@ -97,6 +99,7 @@ class Scenario:
         neighbour: whether there is a second fleet, that nothing is done to.
         tick_s: seconds between two of the operator's looks at a fleet.
         shape: what its fleet is asked for otherwise than in `fleet.py`.
+        to_its_end: whether what it once found is seen at its end alone.
     """
 
     seed: int
@@ -107,6 +110,14 @@ class Scenario:
     neighbour: bool = False
     tick_s: float = 1.0
     shape: Shape = field(default_factory=dict)
+    to_its_end: bool = True
+
+
+def over_at_s(scenario: Scenario) -> float:
+    """When a kept world need be played no longer."""
+    whole = length_s(scenario.hours)
+    last = max((fault.at + fault.lasts for fault in scenario.plan), default=whole)
+    return whole if scenario.to_its_end else min(last + SEEN_WITHIN_S, whole)
 
 
 def length_s(hours: float) -> float:
@@ -194,5 +205,7 @@ def written(scenario: Scenario) -> str:
         del document["tick_s"]
     if not scenario.shape:
         del document["shape"]
+    if scenario.to_its_end:
+        del document["to_its_end"]
     document["plan"] = [{name: value for name, value in it.items() if value != ""} for it in document["plan"]]
     return yaml.safe_dump(document, sort_keys=False, width=120)

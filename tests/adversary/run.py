@@ -76,7 +76,7 @@ def _played(asked: argparse.Namespace, scenario: Scenario) -> Played:
     if world.found:
         said.append(shown(scenario, world, tries=asked.tries))
     took_s = time.process_time() - began
-    return Played(scenario.seed, world.length / 3600, took_s, bool(world.found), "\n".join(said))
+    return Played(scenario.seed, world.loop.at / 3600, took_s, bool(world.found), "\n".join(said))
 
 
 def shown(scenario: Scenario, world: World, *, tries: int) -> str:

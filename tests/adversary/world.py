@@ -19,6 +19,7 @@ from amqp.exceptions import AccessRefused
 
 import utilitarian_operator.cli.run  # noqa: F401 - every module is there before something is put in its place
 from tests.adversary import broker_connection, faults, fleet, people, rest
+from tests.adversary import plan as plans
 from tests.adversary.api_requests import Weather
 from tests.adversary.api_server import NAMESPACE, ApiServer, Object
 from tests.adversary.beats import Beats
@@ -232,14 +233,14 @@ class World:
 
     # its life
 
-    def play(self) -> "World":
-        """Run it to its end."""
+    def play(self, over_at_s: float | None = None) -> "World":
+        """Run it to its end, or until it has lived for so long: then nothing is said of its end."""
         with ExitStack() as stack:
             stack.enter_context(replaced(self._instead()))
             stack.enter_context(_Caught(self))
             Thread.made = self._made
             self._prepare()
-            self.loop.call_later(self.length, self._ended)
+            self.loop.call_later(self.length if over_at_s is None else over_at_s, self._ended)
             self.loop.run_until_complete(self._end)
             self.over = True
             if self.loop.at >= self.length and self._asked is None:
@@ -455,6 +456,6 @@ def play(scenario: Scenario, until: str | None = None) -> World:
         drawn: Any = {"made_of": scenario.pools, "neighbour": scenario.neighbour, "tick_s": scenario.tick_s}
         drawn["shape"] = scenario.shape
         world = World(scenario.seed, scenario.plan, scenario.hours, until, **drawn)
-        return world.play()
+        return world.play(plans.over_at_s(scenario))
     finally:
         gc.enable()
