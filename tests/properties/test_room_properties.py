@@ -45,7 +45,7 @@ class Told(RuleBasedStateMachine):
     def answered(self, kind: str, namespace: str, name: str, instance: str, length: int) -> None:
         """A write is answered before the watch tells of it."""
         body = self.live[kind, namespace, name] = self.made(namespace, name, instance, length)
-        self.store.answered(kind, body)
+        self.store.answered(kind, body, seen=0)
 
     @rule(kind=KINDS, namespace=NAMESPACES, name=NAMES)
     def deleted(self, kind: str, namespace: str, name: str) -> None:

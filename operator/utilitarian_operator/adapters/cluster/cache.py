@@ -32,9 +32,6 @@ MOST_DEPARTED = 100
 MOST_DELETED = 10_000
 """Names of which it is kept that an object went: a list or an answer that is on its way is younger than so many."""
 
-MOST_OLDER = 3
-"""Answers in a row that may be older than what was seen: one is, where a watch told of another write first."""
-
 
 class Key(NamedTuple):
     """One resource: a fleet."""
@@ -91,10 +88,7 @@ class Store:
     """How often a resource came, went or was about to go, or another one had its name."""
 
     doubted: Callable[[], object] = lambda: None
-    """Called where answers to writes are older than what was seen: the API server may have an earlier state."""
-
-    _older: int = 0
-    """Answers in a row that were. One may have been overtaken by the watch."""
+    """Called where an answer is older than what was seen before its write: the API server may have an earlier state."""
 
     changes: Counter[str] = field(default_factory=Counter)
     """How often what is kept of each kind has changed: what is worked out of all of it may be kept until it does."""
@@ -235,17 +229,22 @@ class Store:
         """Whether it was told that this object is gone since it was as it is here."""
         return version(body) <= self._deleted.get(where(kind, body), -1)
 
-    def answered(self, kind: str, body: Object) -> None:
+    def answered(self, kind: str, body: Object, *, seen: int) -> None:
         """Remember the answer to a write, so that the next look doesn't wait for the watch to tell it.
 
-        An object that went meanwhile is not brought back by it.
+        An object that went meanwhile is not brought back by it. That it is older than what is known by now says
+        nothing: the watch may have told first what others wrote after it.
+
+        Args:
+            kind: of the object.
+            body: the answer.
+            seen: the object's version, as it was known before the write was sent.
         """
         key = fleet_of(kind, body)
         if key is None:
             return
         name, known = body["metadata"]["name"], self._objects[kind][key]
-        self._older = self._older + 1 if name in known and version(body) < version(known[name]) else 0
-        if self._older >= MOST_OLDER:
+        if version(body) < seen:
             self.doubted()
         if name in known and version(body) > version(known[name]):
             self._count_change(kind, known[name], body)

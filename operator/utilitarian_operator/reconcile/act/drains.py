@@ -10,6 +10,7 @@ from datetime import datetime
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.adapters.cluster.versions import version
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.draining.plan import DrainPlan, SingleStep
 from utilitarian_operator.core.draining.steps import CancelConsumers, MarkDraining, Release, ResumeConsumers, Unmark
@@ -137,9 +138,7 @@ class Drains:
                 await self._annotate(pod, {DRAINING: None, DELETION_COST: None})
 
     async def _annotate(self, pod: Object, annotations: Mapping[str, str | None]) -> None:
-        self.store.answered(
-            PODS, await self.cluster.patch({"kind": "Pod", **pod}, {"metadata": {"annotations": dict(annotations)}})
-        )
+        await self._patch(pod, {"metadata": {"annotations": dict(annotations)}})
 
     async def _set_gate(self, pod: Object, status: str, reason: str, message: str) -> None:
         if {"conditionType": CONSUMING} not in (pod["spec"].get("readinessGates") or []):
@@ -151,5 +150,8 @@ class Drains:
             "message": message,
             "lastTransitionTime": timestamp(self.clock()),
         }
-        change = {"status": {"conditions": [condition]}}
-        self.store.answered(PODS, await self.cluster.patch({"kind": "Pod", **pod}, change, "status"))
+        await self._patch(pod, {"status": {"conditions": [condition]}}, "status")
+
+    async def _patch(self, pod: Object, change: Object, subresource: str = "") -> None:
+        answer = await self.cluster.patch({"kind": "Pod", **pod}, change, subresource)
+        self.store.answered(PODS, answer, seen=version(pod))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.adapters.cluster.versions import version
 from utilitarian_operator.core.draining.eviction_guard import GuardPod
 from utilitarian_operator.errors import ClusterError
 
@@ -25,8 +26,8 @@ async def guard(cluster: Cluster, store: Store, key: Key, guards: Iterable[Guard
         if it.pod not in there:
             continue
         try:
-            change = {"metadata": {"annotations": it.annotations}}
-            store.answered(PODS, await cluster.patch({"kind": "Pod", **there[it.pod]}, change))
+            change, pod = {"metadata": {"annotations": it.annotations}}, there[it.pod]
+            store.answered(PODS, await cluster.patch({"kind": "Pod", **pod}, change), seen=version(pod))
         except ClusterError as error:
             about = {"fleet": str(key), "pod": f"{key.namespace}/{it.pod}"}
             logger.info("pod not annotated", extra={**about, "because": str(error)})

@@ -350,7 +350,7 @@ class ObjectWriter:
         metadata["managedFields"] = held_by_us(live["metadata"].get("managedFields") or ())
         metadata["generation"] = live["metadata"].get("generation", 0) + 1
         body = {**live, "metadata": metadata, "spec": {**live["spec"], "replicas": step.replicas}}
-        self.store.answered(DEPLOYMENTS, body)
+        self.store.answered(DEPLOYMENTS, body, seen=int(step.resource_version))
 
 
 def _farewell(live: Mapping[str, Any]) -> str:

@@ -75,7 +75,7 @@ def test_each_object_of_a_list_is_weighed_once_and_one_that_is_known_never(monke
     assert listed(pod("a"), pod("b")) == ["a", "b"]
     assert listed(pod("a"), pod("b", at=2, spec={"nodeName": "n" * 1_000}), pod("c")) == ["b", "c"]
     assert listed(pod("a"), pod("c")) == []
-    store.answered(PODS, pod("a", at=3, spec={"nodeName": "n" * 500}))
+    store.answered(PODS, pod("a", at=3, spec={"nodeName": "n" * 500}), seen=0)
     store.see(PODS, pod("a", at=3, spec={"nodeName": "n" * 500}))
     weighed.clear()
     assert listed(pod("a", at=3, spec={"nodeName": "n" * 500}), pod("c")) == []
