@@ -242,6 +242,21 @@ CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
         0,
         [Release("a")],
     ),
+    "during a rollout load returns: none is released before its end, so an empty one is taken back": (
+        PoolWorkers([cancelled("a"), cancelled("b")], 1, rolling_out=True, queues=("q",)),
+        1,
+        [ResumeConsumers("b", ("q",))],
+    ),
+    "during a rollout none is asked for beside two that are there": (
+        PoolWorkers([cancelled("a"), worker("b", 1)], 1, rolling_out=True, queues=("q",)),
+        1,
+        [ResumeConsumers("a", ("q",))],
+    ),
+    "load returns while another becomes ready: an empty one that may not go yet is taken back": (
+        PoolWorkers([cancelled("a"), worker("b", 0, ready=False)], 2, queues=("q",)),
+        2,
+        [ResumeConsumers("a", ("q",))],
+    ),
     "the last one too": (PoolWorkers([released("a")], 1), 0, [Resize(0, ("a",))]),
     "load returns: one that is not empty is taken back": (
         PoolWorkers([cancelled("a", 2), worker("b", 1)], 2),

@@ -203,7 +203,7 @@ def steps(pool_workers: PoolWorkers, desired: int) -> list[DrainStep]:
         desired: capacity wanted; draining workers are not capacity.
     """
     lacking = desired - pool_workers.capacity - pool_workers.gone_unseen
-    returning = _taken_back(pool_workers, lacking)
+    returning = _taken_back(pool_workers, lacking, desired)
     missing = lacking - len(returning)
     grow = [Resize(pool_workers.replicas + missing)] if missing > 0 else []
     going = [worker for worker in pool_workers.draining if worker not in returning]
@@ -288,12 +288,17 @@ def _choose(pool_workers: PoolWorkers, desired: int) -> Iterator[MarkDraining]:
     yield from (MarkDraining(worker.name) for worker in candidates[: min(surplus, most)])
 
 
-def _taken_back(pool_workers: PoolWorkers, missing: int) -> list[Worker]:
-    """Marked workers that are not yet empty are capacity again before new ones are started, the busiest first."""
+def _taken_back(pool_workers: PoolWorkers, missing: int, desired: int) -> list[Worker]:
+    """Marked workers that are not yet empty are capacity again before new ones are started, the busiest first.
+
+    So are empty ones that may not be released yet: until a rollout is over, say. A new one would come beside them.
+    """
     if missing <= 0 or not pool_workers.may_return:
         return []
-    busy = [worker for worker in pool_workers.draining if not worker.empty and not worker.released and worker.running]
-    return sorted(busy, key=loses_least, reverse=True)[:missing]
+    stay = [it for it in pool_workers.draining if it.running and not it.released]
+    if not keeps_ready(pool_workers, desired):
+        stay = [it for it in stay if not it.empty]
+    return sorted(stay, key=loses_least, reverse=True)[:missing]
 
 
 def _return(pool_workers: PoolWorkers, worker: Worker) -> ResumeConsumers | Unmark:
