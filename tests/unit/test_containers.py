@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.containers import early_proxy, lost_on
+from utilitarian_operator.core.containers import MOST_NAMED, early_proxy, lost_on, queues_of
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
 GATES = "ReadinessGatesNotReady"
@@ -73,3 +73,17 @@ def beside(name: str, place: str = "containers", **proxy: Any) -> dict[str, Any]
 )
 def test_a_mesh_whose_proxy_ends_before_the_worker_is_told_by_the_pod(found: dict[str, Any], name: str) -> None:
     assert early_proxy(found) == name
+
+
+@pytest.mark.parametrize(
+    "named, queues",
+    [
+        pytest.param("amr,amr.hourly", ("amr", "amr.hourly"), id="two"),
+        pytest.param(",".join(map(str, range(40))), tuple(map(str, range(40))), id="as many as a pool may have"),
+        pytest.param("," * MOST_NAMED, (), id="more than any pool has"),
+        pytest.param("q" * (MOST_NAMED * 256 + 1), (), id="longer than so many names"),
+    ],
+)
+def test_a_command_that_names_more_queues_than_a_pool_may_have_names_none(named: str, queues: tuple[str, ...]) -> None:
+    """A silent worker of a removed pool is told to leave each of them, at each look: a pod may name 700,000."""
+    assert queues_of({"command": ["celery", "worker", "-Q", named]}) == queues

@@ -18,6 +18,13 @@ MESH_PROXIES = ("istio-proxy", "linkerd-proxy")
 _WAITS = "EXIT_ON_ZERO_ACTIVE_CONNECTIONS"
 """With this variable Istio's proxy stays while it has connections (Istio 1.12 and later)."""
 
+MOST_NAMED = 100
+"""Queues that a worker's command may name: more than any pool has (40). Who makes a pod may name as many as they like,
+and a silent worker of a removed pool is told of each."""
+
+_LONGEST_NAMED = MOST_NAMED * 256
+"""Bytes of so many names, and of the commas between them."""
+
 OVERDUE = timedelta(seconds=30)
 """A pod that should have ended for this long is on a node that doesn't answer."""
 
@@ -28,9 +35,13 @@ def spec_of_ours(pod: ReadOnlyObject) -> ReadOnlyObject:
 
 
 def queues_of(container: ReadOnlyObject) -> tuple[str, ...]:
-    """The queues that a worker's command names; the last `-Q` counts, a prefix before `celery` may have one too."""
-    named = [value for word, value in pairwise(container.get("command") or []) if word == "-Q"]
-    return tuple(named[-1].split(",")) if named else ()
+    """The queues that a worker's command names; none where it is more than a pool may have.
+
+    The last `-Q` counts, a prefix before `celery` may have one too.
+    """
+    named = next((it for word, it in reversed(tuple(pairwise(container.get("command") or []))) if word == "-Q"), "")
+    queues = named.split(",", MOST_NAMED) if named and len(named) <= _LONGEST_NAMED else []
+    return tuple(queues) if len(queues) <= MOST_NAMED else ()
 
 
 def ours(pod: ReadOnlyObject) -> ReadOnlyObject | None:
