@@ -6,6 +6,14 @@ from typing import Literal
 UNWATCHED = timedelta(seconds=30)
 """Looks that are further apart say nothing of the time between them: a few requests that ran into their time-outs."""
 
+LONGEST = timedelta(days=36_500)
+"""No length that an object has counts for more: the API server takes a grace of 2^63 seconds, and no moment does."""
+
+
+def length(seconds: int) -> timedelta:
+    """A number of seconds that stands in an object, as a length that any moment of today may be moved by."""
+    return timedelta(seconds=min(seconds, LONGEST // timedelta(seconds=1)))
+
 
 def since(before: datetime | None, now: datetime) -> datetime:
     """When something that still lasts began: as it was known, now if it was not, and never later than now."""

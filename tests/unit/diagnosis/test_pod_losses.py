@@ -133,6 +133,14 @@ def test_a_worker_that_left_already_is_not_lost_by_an_eviction(deletion: str, lo
     assert [it.cause for it in pod_losses(evicted)] == lost
 
 
+@pytest.mark.parametrize("grace", [10**12, 2**63 - 1])
+def test_an_eviction_may_give_any_grace_that_the_api_server_takes(grace: int) -> None:
+    """Each look at the fleet ended with an error while the pod was there; the API server's own moment overflows."""
+    evicted = pod(conditions=disrupted("EvictionByEvictionAPI", "Eviction API: evicting"))
+    evicted["metadata"] |= {"deletionTimestamp": "1970-01-01T00:00:00Z", "deletionGracePeriodSeconds": grace}
+    assert [it.cause for it in pod_losses(evicted)] == []
+
+
 @pytest.mark.parametrize("cause", Cause)
 def test_every_cause_is_a_warning(cause: Cause) -> None:
     assert Reason(cause) in WARNINGS

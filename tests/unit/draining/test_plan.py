@@ -5,7 +5,13 @@ import pytest
 
 from tests.support.pools import NOW, fleet
 from tests.support.worker_pods import NOTHING, SILENT, WORKS, pod, released, said, snapshot
-from utilitarian_operator.core.draining.plan import PendingScaleDown, Progress, drain_plans, may_go
+from utilitarian_operator.core.draining.plan import (
+    PendingScaleDown,
+    Progress,
+    drain_plans,
+    may_go,
+    works_still,
+)
 from utilitarian_operator.core.draining.steps import CancelConsumers, Release, Resize, ResumeConsumers
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
@@ -30,6 +36,15 @@ def test_the_deployment_of_a_removed_pool_goes_when_it_says_itself_that_it_has_n
     pods: list[PodSnapshot], word: Reported, expected: bool
 ) -> None:
     assert may_go(snapshot(*pods, reported=word), timedelta(hours=1), NOW) is expected
+
+
+@pytest.mark.parametrize("grace", [30, 10**12, 2**63 - 1])
+def test_a_removed_pool_may_have_any_grace_that_the_api_server_takes(grace: int) -> None:
+    """Each look at the fleet ended with an error where another client had set one of a million years."""
+    pods = {"terminationGracePeriodSeconds": grace}
+    labels = {"utilitarian.io/pool": "old"}
+    live = {"kind": "Deployment", "metadata": {"labels": labels}, "spec": {"template": {"spec": pods}}}
+    assert works_still(live, FleetSnapshot(NOW, {}, leftover={"old": snapshot(pod("a"), reported=said(1, 1))}))
 
 
 def test_a_look_over_the_fleet_asks_each_deployment() -> None:

@@ -6,13 +6,14 @@ its node. The names of the causes are Kubernetes' own (pod conditions, `Disrupti
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.containers import condition, ours, queues_of, spec_of_ours
 from utilitarian_operator.core.labels import POOL_LABEL
+from utilitarian_operator.core.moments import length
 
 BEAT = "beat"
 """What beat's pod stands under among the pools: none of them may be called so."""
@@ -162,7 +163,7 @@ def _left_before(pod: ReadOnlyObject, target: ReadOnlyObject) -> bool:
     metadata, at = pod["metadata"], target.get("lastTransitionTime")
     if target.get("reason") != _EVICTION or at is None or "deletionTimestamp" not in metadata:
         return False
-    grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+    grace = length(metadata.get("deletionGracePeriodSeconds") or 0)
     return datetime.fromisoformat(metadata["deletionTimestamp"]) - grace < datetime.fromisoformat(at)
 
 

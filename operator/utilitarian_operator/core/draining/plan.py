@@ -18,7 +18,7 @@ from utilitarian_operator.core.draining.steps import (
 )
 from utilitarian_operator.core.draining.workers import OpenGate, agreed, gates, pool_workers
 from utilitarian_operator.core.labels import POOL_LABEL
-from utilitarian_operator.core.moments import apart, since
+from utilitarian_operator.core.moments import apart, length, since
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT
 from utilitarian_operator.core.observation.broker_settings import delivery_limit
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
@@ -200,7 +200,7 @@ def works_still(live: Mapping[str, Any], snapshot: FleetSnapshot) -> bool:
     if pool is None or live["kind"] != DEPLOYMENT:
         return False
     grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
-    return not may_go(pool, timedelta(seconds=grace), snapshot.at)
+    return not may_go(pool, length(grace), snapshot.at)
 
 
 def _drain_plan(pool: Pool, snapshot: FleetSnapshot, desired: int, before: Progress) -> DrainPlan:
