@@ -106,12 +106,15 @@ class Revisions:
             self._kept = generation
 
     async def _add(self, manifest: Object) -> None:
+        """Make a record, or find it there; raises Conflict where its name is another object's."""
         self._unheard = True
         try:
             self._live.append(_without_spec(await self._records.create(manifest)))
             self._last = _digest(spec_of(manifest))
         except Conflict:  # the answer to an earlier request was lost: only what is there has a uid to be deleted by
             await self.newest()
+            if self._last != _digest(spec_of(manifest)):
+                raise
         self._unheard = False
 
     async def _let_the_oldest_go(self) -> None:

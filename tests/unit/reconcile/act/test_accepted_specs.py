@@ -120,6 +120,21 @@ async def test_a_record_whose_deletion_meets_a_conflict_is_tried_again_later() -
     assert [generation for generation, _ in await kept(cluster)] == list(range(2, KEPT + 2))
 
 
+async def test_a_record_whose_name_is_taken_is_no_record_and_is_tried_again_later() -> None:
+    """It counted as kept: after a restart with an edit that is not accepted, nothing ran, and no log had said why."""
+    cluster, now = FakeCluster(), [0.0]
+    revisions = Revisions(cluster, OWNER, lambda: now[0])
+    record = revision(OWNER, 1, {"maxWorkers": 1})
+    others = await cluster.create({**record, "metadata": {**record["metadata"], "labels": {}}})
+    for _ in range(3):
+        await revisions.keep(1, {"maxWorkers": 1}, makes_objects=True)
+    assert [it.verb for it in cluster.requests].count("create") == 2
+    await cluster.delete(others)
+    now[0] += AGAIN_AFTER_S
+    await revisions.keep(1, {"maxWorkers": 1}, makes_objects=True)
+    assert [generation for generation, _ in await kept(cluster)] == [1]
+
+
 @pytest.mark.parametrize("verb", ["items", "create"])
 async def test_an_api_server_that_does_not_answer_is_an_error(verb: str) -> None:
     cluster = FakeCluster()
