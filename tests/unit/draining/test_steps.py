@@ -411,6 +411,21 @@ def test_no_worker_is_asked_for_where_none_is_wanted(pool_workers: PoolWorkers, 
     assert [it for it in steps(seen, 0) if isinstance(it, Resize) and it.replicas > seen.replicas] == []
 
 
+@given(pools(), st.integers(1, 10))
+def test_in_a_rollout_none_is_asked_for_beside_one_that_may_not_be_released(
+    pool_workers: PoolWorkers, desired: int
+) -> None:
+    """Those that leave hold nothing; in a rollout none of them is released while any is wanted."""
+    empty = {it.name for it in pool_workers.draining if it.running and not it.released}
+    workers = [
+        replace(it, held=WorkerLoad(0, 0, 0, 0), consuming=()) if it.name in empty else it
+        for it in pool_workers.workers
+    ]
+    done = steps(replace(pool_workers, workers=workers, rolling_out=True, may_return=True), desired)
+    if any(isinstance(it, Resize) and it.replicas > pool_workers.replicas for it in done):
+        assert empty <= {it.pod for it in done if isinstance(it, ResumeConsumers)}
+
+
 @given(pools(), st.integers(0, 10))
 def test_capacity_never_falls_below_what_is_wanted(pool_workers: PoolWorkers, desired: int) -> None:
     taken = sum(isinstance(step, MarkDraining) for step in steps(pool_workers, desired))
