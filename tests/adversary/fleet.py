@@ -131,6 +131,11 @@ def settles_in_s(pool: Object) -> float:
     return max(SETTLES_IN_S + idle + calm - WAITS_S, counted)
 
 
+def idle_after_s(pool: Object) -> float:
+    """Seconds for which its last worker waits for another task."""
+    return _seconds(pool["scaling"]["idleAfter"])
+
+
 def _seconds(duration: str) -> float:
     return parse_duration(duration).total_seconds()
 

@@ -74,7 +74,7 @@ class Invariants:
         self._fine = set[str]()
         """The texts of the last status in which nothing was found; most of the next one are among them."""
 
-    def _late(self, seconds: float) -> float:
+    def late(self, seconds: float) -> float:
         """How long something may take, where a look each second would need so long: it may take three looks."""
         return seconds + LOOKS * max(float(self._world.tick_s) - 1.0, 0.0)
 
@@ -133,11 +133,11 @@ class Invariants:
         here = {it: body for it, body in deployments.items() if is_of_neighbour(it) == is_of_neighbour(name)}
         others = sum(it["spec"].get("replicas", 1) for other, it in here.items() if other != name)
         most = world.spec["maxWorkers"]
-        fresh = world.unseen or world.loop.now - max(self._edited_at, world.by_hand_at) < self._late(OBEYS_IN_S)
+        fresh = world.unseen or world.loop.now - max(self._edited_at, world.by_hand_at) < self.late(OBEYS_IN_S)
         if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
             self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
         pool = asked_for(world.spec, name.removeprefix(f"{world.name}-"))
-        steered = world.loop.now < world.steered_until + self._late(WAKES_IN_S)
+        steered = world.loop.now < world.steered_until + self.late(WAKES_IN_S)
         if (
             pool is not None and not fresh and not steered and isinstance(pool["scaling"]["max"], int)
         ):  # or another version's
@@ -160,7 +160,7 @@ class Invariants:
         if is_of_neighbour(place.split("/")[1] if "/" in place else ""):
             return
         mode, since = world.mode
-        later = world.loop.now - since > self._late(OBEYS_IN_S) and mode == world.spec.get("mode")
+        later = world.loop.now - since > self.late(OBEYS_IN_S) and mode == world.spec.get("mode")
         scales = place.startswith("deployments") and place.endswith("/scale")
         pool = place.partition("/")[2].removesuffix("/scale").removeprefix(f"{world.name}-")
         if later and mode == "Paused" and scales and not self._is_removed(pool):
@@ -172,20 +172,20 @@ class Invariants:
         """A worker is marked to leave: not one with tasks where another of its pool has long had none."""
         world, workers = self._world, self._world.kubelet.workers
         worker, now = workers.get(name), self._world.loop.now
-        if worker is None or not worker.running or not world.sees or worker.begun_at > now - self._late(LONG_BUSY_S):
+        if worker is None or not worker.running or not world.sees or worker.begun_at > now - self.late(LONG_BUSY_S):
             return
         pods = world.server.objects["pods"]
         pool = pods[name]["metadata"]["labels"][POOL]
-        if asked_for(world.spec, pool) is None or now - self._edited_at < self._late(OBEYS_IN_S):
+        if asked_for(world.spec, pool) is None or now - self._edited_at < self.late(OBEYS_IN_S):
             return  # all workers of a pool that is removed leave
         for other, body in pods.items():
             metadata, one = body["metadata"], workers.get(other)
             marked = DRAINING in (metadata.get("annotations") or {})
             if metadata["labels"].get(POOL) != pool or marked or one is None or not is_ready(body) or leaving(body):
                 continue
-            if one.hears and not one.holds and one.consuming and now - one.idle_since > self._late(LONG_IDLE_S):
+            if one.hears and not one.holds and one.consuming and now - one.idle_since > self.late(LONG_IDLE_S):
                 detail = f"{name} holds {worker.holds}, {other} has long held nothing"
-                world.loop.call_later(self._late(TOGETHER_S), self._passed_over, other, detail, pool)
+                world.loop.call_later(self.late(TOGETHER_S), self._passed_over, other, detail, pool)
 
     def _passed_over(self, idle: str, detail: str, pool: str) -> None:
         """A worker with tasks was chosen: not beside the one that had none, whose mark comes a moment later."""
@@ -231,11 +231,17 @@ class Invariants:
             return
         wanted = spec["image"], [it["value"] for it in spec.get("env") or ()]
         for name, pod in world.server.objects["pods"].items():
-            ours = POOL in pod["metadata"]["labels"] and not is_of_neighbour(name)
+            ours = POOL in pod["metadata"]["labels"] and not is_of_neighbour(name) and self._is_owned(pod)
             if ours and not leaving(pod) and _made_of(pod) != wanted:
                 self.breach(
                     "told-too-early", f"rolled out, generation {generation}, and {name} is not", "told-too-early"
                 )
+
+    def _is_owned(self, pod: Object) -> bool:
+        """Whether the Deployment that made a pod is there: else it is about to be collected."""
+        live = self._world.server.get("deployments", controller(pod)[1])
+        owner = pod["metadata"]["ownerReferences"][0]["uid"].partition("/")[0]
+        return live is not None and owner == live["metadata"]["uid"]
 
     # told by the controllers and the kubelet
 
@@ -274,7 +280,7 @@ class Invariants:
         All that waits in its workers goes back, and they are led out in a pause, too.
         """
         gone = asked_for(self._world.spec, pool) is None
-        return gone or self._world.loop.now - self._edited_at < self._late(OBEYS_IN_S)
+        return gone or self._world.loop.now - self._edited_at < self.late(OBEYS_IN_S)
 
     def deletes(self, pod: Object) -> None:
         """The operator itself deletes a pod."""
@@ -310,8 +316,8 @@ class Invariants:
         there, most = sum(not leaving(it) and not self._ends_its_tasks(it) for it in pods), world.spec["maxWorkers"]
         fine = there <= most or world.person_scaled or world.rolled
         self._over_since = None if fine else self._over_since or world.loop.now
-        if self._over_since and world.loop.now - max(self._over_since, self._edited_at) > self._late(SETTLES_IN_S):
-            self.breach("max-pods", f"{there} worker pods for {self._late(SETTLES_IN_S):g} s, above {most}", "pods")
+        if self._over_since and world.loop.now - max(self._over_since, self._edited_at) > self.late(SETTLES_IN_S):
+            self.breach("max-pods", f"{there} worker pods for {self.late(SETTLES_IN_S):g} s, above {most}", "pods")
 
         if not self._clock_is_right:
             self._wrong_at = world.loop.now
@@ -326,13 +332,13 @@ class Invariants:
         """Workers of a pool that was removed take nothing more."""
         world = self._world
         obeys = world.sees and world.spec.get("mode", "Auto") == "Auto"
-        if not obeys or world.loop.now - self._edited_at < self._late(WAKES_IN_S):
+        if not obeys or world.loop.now - self._edited_at < self.late(WAKES_IN_S):
             return
         for pool in world.made_of:
             if asked_for(world.spec, pool) is not None:
                 continue
             for worker in self._workers_of(f"{world.name}-{pool}"):
-                if worker.hears and worker.consuming and world.loop.now - worker.born > self._late(WAKES_IN_S):
+                if worker.hears and worker.consuming and world.loop.now - worker.born > self.late(WAKES_IN_S):
                     self.breach("removed-consumes", f"{worker.pod} consumes {sorted(worker.consuming)}", pool)
 
     def _ends_its_tasks(self, pod: Object) -> bool:
@@ -352,7 +358,7 @@ class Invariants:
                 idle[name] = self._idle.get(name, world.loop.now)
         self._idle = idle
         for name, since in idle.items() if world.sees else ():
-            if world.loop.now - since > self._late(WAKES_IN_S):
+            if world.loop.now - since > self.late(WAKES_IN_S):
                 self.breach("ready-but-idle", f"{name} is ready and not marked, and consumes nothing", name)
 
     def _look_at_marked(self) -> None:
@@ -366,7 +372,7 @@ class Invariants:
                 takes[name] = self._takes.get(name, world.loop.now)
         self._takes = takes
         for name, since in takes.items():
-            if world.loop.now - since > self._late(WAKES_IN_S):
+            if world.loop.now - since > self.late(WAKES_IN_S):
                 self.breach("marked-consumes", f"{name} is marked to leave, and consumes", name)
 
     def _look_at_sleepers(self) -> None:
@@ -380,11 +386,11 @@ class Invariants:
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
         if (
             not world.sees
-            or max(lied, self._edited_at, world.by_hand_at) > now - self._late(WAKES_IN_S)
+            or max(lied, self._edited_at, world.by_hand_at) > now - self.late(WAKES_IN_S)
             or world.spec.get("mode", "Auto") != "Auto"
         ):
             return
-        if max(self._full_at + self._late(OBEYS_IN_S), world.steered_until + self._late(WAKES_IN_S)) > now:
+        if max(self._full_at + self.late(OBEYS_IN_S), world.steered_until + self.late(WAKES_IN_S)) > now:
             return
         if world.remade and world.tenants.claims:
             return  # it has become the younger of two that want the same queues
@@ -394,16 +400,16 @@ class Invariants:
                 continue
             ready = [it for queue in queues_of(asked) if queue in rabbit.queues for it in rabbit.queues[queue].ready]
             # By a clock that is wrong what was given back for its ETA is due when that clock says so.
-            trusts = now - self._wrong_at > self._late(WAKES_IN_S)
+            trusts = now - self._wrong_at > self.late(WAKES_IN_S)
             waiting = [it.waits_since(now) for it in ready if trusts or it.eta is None]
             first = min((it for it in waiting if it is not None), default=now)
-            if now - first > self._late(WAKES_IN_S) + patience(asked):
+            if now - first > self.late(WAKES_IN_S) + patience(asked):
                 self.breach("overslept", f"{pool}: a task has waited for {now - first:.0f} s", pool)
 
     @property
     def _settles_in_s(self) -> float:
         """How long after the last task all is at rest: a pool may be asked to wait for long."""
-        return self._late(max([SETTLES_IN_S, *map(settles_in_s, self._world.spec["pools"])]))
+        return self.late(max([SETTLES_IN_S, *map(settles_in_s, self._world.spec["pools"])]))
 
     @property
     def _edited_at(self) -> float:
@@ -413,7 +419,7 @@ class Invariants:
     @property
     def _nodes_answer(self) -> bool:
         """Whether all have for a while, as the operator could see, by a clock that was right."""
-        since = self._world.loop.now - self._late(SETTLES_IN_S)
+        since = self._world.loop.now - self.late(SETTLES_IN_S)
         return bool(self._world.sees) and max(self._lost_at, self._wrong_at) < since
 
     @property

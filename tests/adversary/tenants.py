@@ -22,6 +22,7 @@ from tests.support.strangers_contract import (
     answer,
 )
 
+OURS = "tenant-"
 HOARDS = 40
 """Messages that a tenant takes at once who never comes to an end with them."""
 RESOURCES = ("before", "rival")
@@ -54,7 +55,7 @@ class Tenants:
         late, hangs = LATE[queue.partition(".")[0]], b < 1 / 3
         self._numbered += 1
         kind = Kind((queue,), HOARDS if hangs else 2, 1, "prefork", late)
-        worker = Worker(rabbit, f"tenant-{self._numbered}", kind)
+        worker = Worker(rabbit, f"{OURS}{self._numbered}", kind)
         rabbit.workers[worker.node] = worker
         if hangs:
             worker.hung_until = rabbit.loop.now + lasts
@@ -74,6 +75,12 @@ class Tenants:
     def _silent(self, speaker: Speaker) -> None:
         rabbit = self._world.rabbit
         rabbit.speakers = tuple(it for it in rabbit.speakers if it is not speaker)
+
+    @property
+    def works(self) -> bool:
+        """Whether a worker that is not the fleet's is there, or something replies for one that is."""
+        rabbit = self._world.rabbit
+        return bool(rabbit.speakers) or any(it.alive and it.pod.startswith(OURS) for it in rabbit.workers.values())
 
     @property
     def claims(self) -> bool:

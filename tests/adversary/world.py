@@ -22,6 +22,7 @@ from tests.adversary import broker_connection, faults, fleet, people, rest
 from tests.adversary import plan as plans
 from tests.adversary.api_requests import Weather
 from tests.adversary.api_server import NAMESPACE, ApiServer, Object
+from tests.adversary.awake import Awake
 from tests.adversary.beats import Beats
 from tests.adversary.controllers import Deployments, controller
 from tests.adversary.disruptions import Drains
@@ -181,6 +182,8 @@ class World:
             self.scaled_by[name], self.scaled_at[name] = by, self.loop.now
         scaled = self.server.change("deployments", name, spec={**live["spec"], "replicas": replicas})
         assert scaled is not None
+        if by == "operator":
+            self.unseen.pop(name, None)  # the answer has it
         if by == "person" and before != replicas:
             self.by_hand_at = self.loop.now
             self.unseen[name] = int(scaled["metadata"]["resourceVersion"])
@@ -349,6 +352,7 @@ class World:
             self.rabbit.declare(queue)
         self.rabbit.every(STATISTICS_EVERY_S, self.rabbit.collect_statistics)
         self.rabbit.every(1.0, self.invariants.look)
+        self.rabbit.every(1.0, Awake(self).look)
         self.rabbit.every(1.0, self.beat.look)
         self.rabbit.every(60.0, self.invariants.look_at_questions)
         for fault in self.plan if self._asked is None else ():
