@@ -78,6 +78,19 @@ def move_queue(world: Any, lasts: float, b: float) -> None:
         world.loop.call_later(lasts, edit, world, back)
 
 
+def _least_together(world: Any, spec: Any) -> int:
+    """What the pools keep together, those included that are away and come back: not more than `maxWorkers`."""
+    there = [asked_for(spec, name) or world.pools[name] for name in world.made_of]
+    return sum(it["scaling"].get("min", 0) for it in there)
+
+
+def _fit(world: Any, spec: Any, pool: Any, before: int) -> None:
+    """Keep no more workers than before in a pool where it is more than `maxWorkers` with the others."""
+    ceilings = spec["maxWorkers"], world.first["maxWorkers"]
+    if _least_together(world, spec) > min(ceilings):
+        pool["scaling"]["min"] = before
+
+
 def _in_none(spec: Any, queue: str) -> None:
     for pool in spec["pools"]:
         if "queues" in pool:
@@ -91,7 +104,9 @@ def edit_pool(world: Any, a: float, b: float) -> None:
     def otherwise(spec: Any) -> None:
         pool = asked_for(spec, name)
         if pool is not None:
+            before = pool["scaling"].get("min", 0)
             shapes.asked_for(pool, fields)
+            _fit(world, spec, pool, before)
 
     world.log(f"pool {name} is asked for otherwise: {fields}")
     edit(world, otherwise)
@@ -100,7 +115,7 @@ def edit_pool(world: Any, a: float, b: float) -> None:
 def edit_min(world: Any, lasts: float, a: float) -> None:
     """A pool keeps a worker for a while."""
     name = world.one_pool(a)
-    if not world.least.get(name):
+    if not world.least.get(name) and _least_together(world, world.spec) < world.spec["maxWorkers"]:
         edit(world, _scaling(name, min=1))
         world.loop.call_later(lasts, edit, world, _scaling(name, min=0))
 
@@ -118,8 +133,8 @@ def _scaling(name: str, **fields: int) -> Callable[[Any], None]:
 
 def edit_ceiling(world: Any, b: float) -> None:
     """Another maxWorkers."""
-    first = world.first["maxWorkers"]
-    _limit(world, lambda spec: spec.update(maxWorkers=3 + int(b * 12)), lambda spec: spec.update(maxWorkers=first))
+    first, most = world.first["maxWorkers"], max(3 + int(b * 12), _least_together(world, world.spec))
+    _limit(world, lambda spec: spec.update(maxWorkers=most), lambda spec: spec.update(maxWorkers=first))
 
 
 def _limit(world: Any, change: Callable[[Any], None], back: Callable[[Any], None]) -> None:

@@ -53,8 +53,14 @@ def drawn(seed: int, made_of: Sequence[str]) -> Shape:
         return {}
     shape = {pool: of_a_pool(rng, pool) for pool in made_of}
     if rng.random() < OFTEN:
-        shape[FLEET] = {"maxWorkers": rng.choice((len(made_of) + 1, 12))}
+        shape[FLEET] = {"maxWorkers": rng.choice((max(len(made_of) + 1, _least_together(shape)), 12))}
     return {name: fields for name, fields in shape.items() if fields}
+
+
+def _least_together(shape: Shape) -> int:
+    """What the pools keep together, at most: one of them may have a minimum of its own."""
+    least = [int(it.get("scaling", {}).get("min", 0)) for it in shape.values()]
+    return 1 + sum(max(it, 1) for it in least)
 
 
 def of_a_pool(rng: random.Random, name: str) -> dict[str, Any]:
