@@ -37,7 +37,7 @@ class Awake:
         self._sent = len(tasks)
         self._idle = {pool: before.get(pool, now) for pool in world.made_of if self._is_idle(pool)}
         for pool, idle in self._idle.items():
-            since = max(idle, self._lately)
+            since = max(idle, world.disturbed_at)
             asked = asked_for(world.spec, pool) or {}
             live = world.server.get("deployments", f"{world.name}-{pool}")
             there = 0 if live is None else live["spec"].get("replicas", 1)
@@ -48,28 +48,13 @@ class Awake:
 
     def _is_idle(self, pool: str) -> bool:
         asked = asked_for(self._world.spec, pool)
-        if asked is None or not self._is_seen or self._has_a_run(asked):
+        if asked is None or not self._world.sees_all or self._has_a_run(asked):
             return False
         if not isinstance(asked["scaling"]["idleAfter"], str):
             return False  # another version's
         if any(it.queue in queues_of(asked) for it in self._open):
             return False
         return all(it.hears for it in self._workers(pool))
-
-    @property
-    def _is_seen(self) -> bool:
-        """Whether the operator sees well, and no other one keeps the number of workers up."""
-        world = self._world
-        if not world.sees or world.kubelet.lost or world.tenants.works or world.tenants.claims or world.edit_unseen:
-            return False
-        return bool(self._lately < world.loop.now and world.spec.get("mode", "Auto") == "Auto")
-
-    @property
-    def _lately(self) -> float:
-        """When the broker last lied, or a person asked for something else; later than now, while that goes on."""
-        world, rabbit = self._world, self._world.rabbit
-        lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
-        return float(max(lied, world.by_hand_at, world.edited_at, world.steered_until))
 
     def _has_a_run(self, asked: Object) -> bool:
         at = self._world.loop.at % SCHEDULED_EACH_S

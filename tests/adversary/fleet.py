@@ -131,6 +131,12 @@ def settles_in_s(pool: Object) -> float:
     return max(SETTLES_IN_S + idle + calm - WAITS_S, counted)
 
 
+def promise_s(pool: Object) -> float:
+    """Seconds within which its tasks are started; those of a run are when it must be done."""
+    deadlines = [_seconds(it["finishWithin"]) for it in pool.get("schedule", ()) if "finishWithin" in it]
+    return max(_seconds(pool["scaling"]["drainWithin"]), *deadlines, 0.0)
+
+
 def idle_after_s(pool: Object) -> float:
     """Seconds for which its last worker waits for another task."""
     return _seconds(pool["scaling"]["idleAfter"])

@@ -29,6 +29,7 @@ from tests.adversary.disruptions import Drains
 from tests.adversary.garbage import WITH_PODS, collect
 from tests.adversary.invariants import Breach, Invariants
 from tests.adversary.kubelet import Kubelet
+from tests.adversary.late import Late
 from tests.adversary.login import Login
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine, replaced
@@ -227,6 +228,19 @@ class World:
         return max([*watches.stalled.values(), self.weather.until]) < since
 
     @property
+    def sees_all(self) -> bool:
+        """Whether the operator sees well, and no other one has a hand in the number of workers."""
+        if not self.sees or self.kubelet.lost or self.tenants.works or self.tenants.claims or self.edit_unseen:
+            return False
+        return bool(self.disturbed_at < self.loop.now and self.spec.get("mode", "Auto") == "Auto")
+
+    @property
+    def disturbed_at(self) -> float:
+        """When the broker last lied, or a person asked for something else; later than now, while that goes on."""
+        lied = max(self.rabbit.zero_until, self.rabbit.stale_until, self.rabbit.no_statistics_until)
+        return float(max(lied, self.by_hand_at, self.edited_at, self.steered_until))
+
+    @property
     def _well_for_s(self) -> float:
         return WELL_FOR_S + 2 * self.tick_s
 
@@ -353,6 +367,7 @@ class World:
         self.rabbit.every(STATISTICS_EVERY_S, self.rabbit.collect_statistics)
         self.rabbit.every(1.0, self.invariants.look)
         self.rabbit.every(1.0, Awake(self).look)
+        self.rabbit.every(1.0, Late(self).look)
         self.rabbit.every(1.0, self.beat.look)
         self.rabbit.every(60.0, self.invariants.look_at_questions)
         for fault in self.plan if self._asked is None else ():

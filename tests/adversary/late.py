@@ -1,0 +1,51 @@
+"""Tasks that wait for much longer than `drainWithin`, although their pool may have more workers and could get them."""
+
+from typing import Any
+
+from tests.adversary.controllers import controller
+from tests.adversary.fleet import asked_for, promise_s, queues_of
+from tests.adversary.neighbour import is_of_neighbour
+
+TIMES, STARTS_IN_S = 1.0, 30.0
+"""What a task is taken for is learned from those before it, and a worker has yet to start."""
+
+
+class Late:
+    """Watches a world.
+
+    Args:
+        world: looked at each second.
+    """
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        self._free: dict[str, float] = {}
+        """Since when a pool could have had more workers, as the operator could see."""
+
+    def look(self) -> None:
+        """Say in which pools a task waits for too long."""
+        world, now, before = self._world, self._world.loop.now, self._free
+        self._free = {pool: before.get(pool, now) for pool in world.made_of if self._is_free(pool)}
+        for pool, free in self._free.items():
+            asked = asked_for(world.spec, pool) or {}
+            queues = [world.rabbit.queues[it] for it in queues_of(asked) if it in world.rabbit.queues]
+            waiting = [since for queue in queues for it in queue.ready if (since := it.waits_since(now)) is not None]
+            longest = world.invariants.late(TIMES * promise_s(asked) + STARTS_IN_S)
+            waits = now - max(min(waiting, default=now), free, world.disturbed_at)
+            if waits > longest:
+                world.invariants.breach("late", f"{pool}: a task has waited for {waits:.0f} s, and it has room", pool)
+
+    def _is_free(self, pool: str) -> bool:
+        world = self._world
+        asked, live = asked_for(world.spec, pool), world.server.get("deployments", f"{world.name}-{pool}")
+        if asked is None or live is None or not world.sees_all or not isinstance(asked["scaling"]["max"], int):
+            return False
+        if world.full or world.quota is not None or world.rabbit.refused_until > world.loop.now:
+            return False
+        there = {it: body["spec"].get("replicas", 1) for it, body in world.server.objects["deployments"].items()}
+        ours = sum(number for name, number in there.items() if not is_of_neighbour(name))
+        if live["spec"].get("replicas", 1) >= asked["scaling"]["max"] or ours >= world.spec["maxWorkers"]:
+            return False
+        pods = [it for it in world.server.objects["pods"].values() if controller(it)[1] == f"{world.name}-{pool}"]
+        workers = [world.kubelet.workers.get(it["metadata"]["name"]) for it in pods]
+        return all(it is not None and it.hears for it in workers)
