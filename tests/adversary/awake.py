@@ -54,7 +54,8 @@ class Awake:
             return False  # another version's
         if any(it.queue in queues_of(asked) for it in self._open):
             return False
-        return all(it.hears for it in self._workers(pool))
+        # What was delivered again when its connection broke runs twice, and was done by the first.
+        return all(it.hears and not it.holds for it in self._workers(pool))
 
     def _has_a_run(self, asked: Object) -> bool:
         at = self._world.loop.at % SCHEDULED_EACH_S

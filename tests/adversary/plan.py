@@ -60,7 +60,7 @@ AT_MOMENTS, SHARE = "moments", 0.5
 LASTS_S = (2.0, 10.0, 40.0)
 ROUND_S, SHORT_OF_S = 300, 54
 """A world ends a moment before a scheduled run would begin, so that its last minute is one at rest."""
-SEEN_WITHIN_S = 120.0
+SEEN_WITHIN_S = 90.0
 """What a fault does is seen by then, but for what the end of a world shows."""
 CURED_S = 420.0
 """So long before the end of a world nothing goes wrong any more."""
