@@ -3,9 +3,11 @@
 from typing import Any
 
 from tests.adversary.controllers import controller
-from tests.adversary.fleet import asked_for, promise_s, queues_of
+from tests.adversary.fleet import asked_for, mean_s, promise_s, queues_of, takes_s
 from tests.adversary.neighbour import is_of_neighbour
 
+LEAST_GUESS = 0.2
+"""Of what its tasks take, that a pool says itself: where its first guess is far off, the first of them are late."""
 TIMES, STARTS_IN_S = 1.0, 30.0
 """What a task is taken for is learned from those before it, and a worker has yet to start."""
 
@@ -39,6 +41,8 @@ class Late:
         world = self._world
         asked, live = asked_for(world.spec, pool), world.server.get("deployments", f"{world.name}-{pool}")
         if asked is None or live is None or not world.sees_all or not isinstance(asked["scaling"]["max"], int):
+            return False
+        if takes_s(asked) < LEAST_GUESS * mean_s(asked):
             return False
         if world.full or world.quota is not None or world.rabbit.refused_until > world.loop.now:
             return False
