@@ -69,7 +69,7 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
         since: when the pool was looked at before; None for the first look of an operator.
     """
     for schedule in pool.schedule:
-        memory = _opened(schedule, memory, now)
+        memory = _opened(schedule, memory, now, since)
     if not memory.runs:
         return memory
     schedules = {schedule.name: schedule for schedule in pool.schedule}
@@ -174,16 +174,19 @@ def last_task(finish_within: timedelta, seconds_per_task: float, longest: float)
     return min(max(longest, seconds_per_task), finish_within.total_seconds() / 2)
 
 
-def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
+def _opened(schedule: Schedule, memory: Memory, now: datetime, since: datetime | None) -> Memory:
     """The memory with the run that is due, and with those that are to be prepared by now, each start in its turn."""
     memory = _without_the_future(schedule, _with_none_too_many(schedule, memory, now), now)
+    memory = _without_starts_of_before(schedule, memory, now)
     newest = _newest(schedule, memory)
     due = last_start(schedule, now)
+    # A start that a look before this one has passed over is one that the schedule did not have then.
+    came_later = newest is None or (since is not None and due <= since <= now)
     if newest is None or due > newest:
         # A pool that is new has missed nothing: what began a day ago without a deadline was not its own.
         known = newest or schedule.finish_within or schedule.duration
         if now - due <= (window(schedule, due) if known else NO_MESSAGE_WITHIN):
-            memory = _with_run(schedule, due, memory, now, seen=newest is not None)
+            memory = _with_run(schedule, due, memory, now, seen=not came_later)
         newest = due
     while (coming := next_start(schedule, newest)) <= now + schedule.warm_up and _open(schedule, memory) < MOST_OPEN:
         memory, newest = _with_run(schedule, coming, memory, now), coming
@@ -248,6 +251,22 @@ def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Me
         ),
         history=tuple(past for past in memory.history if past.name != name or past.start not in over),
     )
+
+
+def _without_starts_of_before(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
+    """The schedule was edited: a run that is being prepared, and that it has no more, is forgotten.
+
+    So is that it was opened: a start of the new schedule that comes before it is still to be opened.
+    """
+    stale = [run for run in memory.runs if run.name == schedule.name and run.start > now and not _has(schedule, run)]
+    if not stale:
+        return memory
+    opened = tuple((name, at) for name, at in memory.opened if name != schedule.name)
+    return changed(memory, runs=tuple(run for run in memory.runs if run not in stale), opened=opened)
+
+
+def _has(schedule: Schedule, run: OpenRun) -> bool:
+    return next_start(schedule, run.start - timedelta(seconds=1)) == run.start
 
 
 def _gave_up_after(past: PastRun, latest: datetime) -> bool:
