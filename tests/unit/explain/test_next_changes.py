@@ -1,5 +1,6 @@
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,10 @@ from tests.support.pools import NOW, facts
 from utilitarian_operator.core.explain import next_changes as outlooks
 from utilitarian_operator.core.explain.explanation import explain
 from utilitarian_operator.core.explain.from_status import decisions_now
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import FleetContext
+from utilitarian_operator.core.spec.by_hand import PAUSED
+from utilitarian_operator.core.spec.override import PREFIX, overrides
 
 UNTIL = "2026-03-02T15:00:00Z"
 
@@ -38,6 +43,50 @@ def test_a_pause_by_annotation_names_its_end_and_how_to_end_it_now() -> None:
     resource["status"]["pools"][0] |= {"trail": [asdict(step) for step in trail]}
     ahead = explain(resource, decided, "pool", NOW).ahead
     assert "the rules set it to 1 when the pause is over, or without the annotation utilitarian.io/paused" in ahead
+
+
+HELD: dict[str, Any] = {"scaling": {"outsideRuns": "Hold"}}
+NIGHTLY = {"name": "nightly", "start": "0 2 * * *"}
+NOON = {"name": "noon", "start": "0 12 * * *", "finishWithin": "2h"}
+
+
+@pytest.mark.parametrize("work", [0, 7])
+@pytest.mark.parametrize(
+    "pool,more",
+    [
+        pytest.param({"schedule": [NIGHTLY], **HELD}, {}, id="held-for-a-run"),
+        pytest.param({"mode": "Paused"}, {}, id="paused"),
+        pytest.param({}, {"annotations": {PAUSED: f"until {UNTIL}"}}, id="paused-by-annotation"),
+        pytest.param({}, {"annotations": {f"{PREFIX}pool": f"0 until {UNTIL}"}}, id="a-number-by-hand"),
+        pytest.param({}, {"circumstances": FleetContext(NOW, given_up={"pool": "taken"})}, id="its-queue-is-taken"),
+        pytest.param({"schedule": [NOON]}, {}, id="a-run-with-a-deadline"),
+    ],
+)
+def test_nothing_is_said_of_the_tasks_that_would_wake_a_pool_or_let_it_grow_where_none_would(
+    pool: dict[str, Any], more: dict[str, Any], work: int
+) -> None:
+    decided = one(**pool)
+    resource = left_by_operator(decided, facts(work), annotations=dict(more.get("annotations", {})), **_context(more))
+    ahead = explain(resource, decided, "pool", NOW).ahead
+    assert not [it for it in ahead if "first message" in it or "it asks for" in it], ahead
+
+
+def _context(more: dict[str, Any]) -> dict[str, Any]:
+    found = overrides(more.get("annotations", {}))[0]
+    return {"circumstances": more.get("circumstances", FleetContext(NOW, overrides=found))}
+
+
+def test_a_worker_that_is_kept_for_the_next_run_sleeps_after_it() -> None:
+    decided = one(schedule=[{"name": "soon", "start": "5 12 * * *", "warmUp": "5m"}])
+    asked = NOW - timedelta(seconds=4)
+    resource = left_by_operator(
+        decided,
+        facts(0, current=1),
+        Memory(idle_since=NOW - timedelta(hours=1), looked_at=asked),
+        circumstances=FleetContext(asked),
+    )
+    ahead = explain(resource, decided, "pool", asked).ahead
+    assert ahead[0] == "it sleeps when run soon, which is about to begin, is over"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from utilitarian_operator.core.sizing.memory import Memory, arrival_rate, highes
 from utilitarian_operator.core.sizing.memory_json import from_text
 from utilitarian_operator.core.sizing.rule_input import RuleInput, arrival_window
 from utilitarian_operator.core.sizing.usage import Usage
+from utilitarian_operator.core.spec.by_hand import by_hand
 from utilitarian_operator.core.spec.override import overrides
 from utilitarian_operator.core.wording import number, plural, seconds
 
@@ -79,8 +80,9 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
         facts_from_status(of_pool, now),
         trail_from_status(of_pool),
     )
-    override = overrides(resource["metadata"].get("annotations") or {})[0].get(name)
-    given = RuleInput(pool, facts, memory, now, override=override)
+    annotations = resource["metadata"].get("annotations") or {}
+    paused = fleet.mode == "Paused" or by_hand(annotations)[0].pause(fleet.mode, now) is not None
+    given = RuleInput(pool, facts, memory, now, override=overrides(annotations)[0].get(name))
     return Explanation(
         pool=name,
         summary=_summary(of_pool),
@@ -88,7 +90,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
         runs=dict(_runs(of_pool)),
         trail=trail,
         remembered=dict(_remembered(given)),
-        ahead=tuple(outlook(fleet, given, trail)) if of_pool else (),
+        ahead=tuple(outlook(fleet, given, trail, paused=paused)) if of_pool else (),
         trade_offs=tuple(trade_offs(given, kept_in_broker="delayed" in status)),
         cautions=cautions(fleet, {name: given.seconds_per_task}, only=name),
         recommendations=recommendations(pool, figures(given, trail)),

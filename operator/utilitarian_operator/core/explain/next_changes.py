@@ -15,6 +15,7 @@ from utilitarian_operator.core.sizing.decision import Rule, Step
 from utilitarian_operator.core.sizing.demand import is_cut
 from utilitarian_operator.core.sizing.memory import arrival_rate, highest, longest_task
 from utilitarian_operator.core.sizing.rule_input import RuleInput, arrival_window, horizon_now
+from utilitarian_operator.core.sizing.rules import run_at_once
 from utilitarian_operator.core.spec.by_hand import PAUSED
 from utilitarian_operator.core.wording import number, plural, seconds, whole
 
@@ -36,19 +37,25 @@ class TradeOff:
     cure: str
 
 
-def outlook(fleet: Fleet, given: RuleInput, trail: tuple[Step, ...]) -> Iterator[str]:
+_WHATEVER_WAITS = {Rule.HOLD, Rule.OVERRIDE, Rule.QUEUE_TAKEN, Rule.PAUSED, Rule.CONTESTED}
+"""Rules beside which no number of tasks asks for workers."""
+
+
+def outlook(fleet: Fleet, given: RuleInput, trail: tuple[Step, ...], *, paused: bool = False) -> Iterator[str]:
     """Sentences on what would change the number, the most likely first.
 
     Args:
         fleet: whose pool it is.
         given: of the last look.
         trail: of the last decision.
+        paused: whether a person's pause is in force.
     """
     spoken = {step.rule: step for step in trail}
     for rule, sentence in _BY_RULE.items():
         if rule in spoken and (text := sentence(fleet, given, spoken[rule])):
             yield text
-    yield from _growth(given)
+    if not (paused or _WHATEVER_WAITS & spoken.keys() or _has_deadline(given)):
+        yield from _growth(given)
     for schedule in given.pool.schedule:
         start = runs.next_start(schedule, given.now)
         earlier = f"{plural(schedule.workers, 'worker')} from {timestamp(start - schedule.warm_up)} on"
@@ -146,6 +153,12 @@ def _cure_of_early_acknowledgement(given: RuleInput) -> str:
     return ", ".join([*own, "late acknowledgement in the application (task_acks_late)"])
 
 
+def _has_deadline(given: RuleInput) -> bool:
+    """Whether a run is open that is sized by its deadline, and not by the promise."""
+    named = {run.name for run in given.memory.runs}
+    return any(it.finish_within is not None and it.name in named for it in given.pool.schedule)
+
+
 def _growth(given: RuleInput) -> Iterator[str]:
     """From how many tasks on the work would ask for one worker more."""
     pool, facts, s = given.pool, given.facts, given.seconds_per_task
@@ -219,7 +232,10 @@ def _idle(fleet: Fleet, given: RuleInput, step: Step) -> str:
     since, patience = given.memory.idle_since, given.pool.scaling.idle_after
     if since is None:
         return f"it sleeps when nothing has been to do for {format_duration(patience)}"
-    return f"it sleeps at {timestamp(since + patience)} if nothing comes until then"
+    if since + patience > given.now:
+        return f"it sleeps at {timestamp(since + patience)} if nothing comes until then"
+    run = run_at_once(given)
+    return "" if run is None else f"it sleeps when run {run}, which is about to begin, is over"
 
 
 def _bounds(fleet: Fleet, given: RuleInput, step: Step) -> str:

@@ -277,10 +277,16 @@ def sleep_when_idle(given: RuleInput, wanted: int) -> Step | None:
     if idle_for is not None and idle_for < given.pool.scaling.idle_after and not given.leaves:
         patience = duration(given.pool.scaling.idle_after)
         return Step(Rule.IDLE, wanted, 1, f"1 worker kept: nothing to do, but not yet for {patience}")
+    run = run_at_once(given)
+    return None if run is None else Step(Rule.IDLE, wanted, 1, f"1 worker kept: run {run} would wake it again at once")
+
+
+def run_at_once(given: RuleInput) -> str | None:
+    """The run that would wake a pool that sleeps now before a start-up is over; None where none would."""
     for schedule in given.pool.schedule:
         wake = runs.next_start(schedule, given.now) - schedule.warm_up - given.now
         if wake.total_seconds() < given.start_up_s and not _start_is_old(given):
-            return Step(Rule.IDLE, wanted, 1, f"1 worker kept: run {schedule.name} would wake it again at once")
+            return schedule.name
     return None
 
 
