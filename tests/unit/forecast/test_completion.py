@@ -166,6 +166,32 @@ def test_no_work_is_too_much_for_a_forecast() -> None:
             id="by-hand",
         ),
         pytest.param(
+            said(
+                80_000, decision=decided(9, Step("override", 9, 20, "20 workers by annotation")), serving=5, current=20
+            ),
+            Cause.TOO_MUCH_WORK,
+            "no number of workers",
+            id="more-by-hand-than-was-wanted",
+        ),
+        pytest.param(
+            said(160_000, decision=decided(30, MAX, Step("override", 20, 40, "40 workers by annotation")), current=40),
+            Cause.TOO_MUCH_WORK,
+            "no number of workers",
+            id="more-by-hand-than-its-max",
+        ),
+        pytest.param(
+            said(20_000, decision=decided(30, MAX, Step("override", 20, 5, "5 workers by annotation"))),
+            Cause.HELD_DOWN,
+            "5 workers by annotation",
+            id="fewer-by-hand-than-its-max",
+        ),
+        pytest.param(
+            said(20_000, decision=decided(2, Step("paused", 2, 5, "paused: would be 2"))),
+            Cause.TOO_MUCH_WORK,
+            "no number of workers",
+            id="paused-with-more-than-was-wanted",
+        ),
+        pytest.param(
             said(10, replace(RUN, start=NOW - 2 * HOUR)), Cause.OVERDUE, "the deadline has passed", id="overdue"
         ),
         pytest.param(

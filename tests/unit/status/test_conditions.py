@@ -73,6 +73,7 @@ def condition(kind: str, condition: tuple[Condition, ...]) -> tuple[str, str, st
 
 
 LIMITED = {"a": decided(9)["a"].then(Step("bounds", 9, 5, "max is 5, 9 workers would be needed")), "b": decided()["b"]}
+BY_HAND = LIMITED | {"a": LIMITED["a"].then(Step("override", 5, 20, "20 workers by annotation"))}
 RAISED = {"a": decided()["a"].then(Step("bounds", 0, 2, "min is 2")), "b": decided()["b"]}
 SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b": decided()["b"]}
 
@@ -255,6 +256,16 @@ BESIDE_OTHERS = replace(
             POOLS,
             ("AtMaximum", "False", "EnoughRoom", "neither max nor maxWorkers keeps a pool from what it wants"),
             id="kept-down-by-something-else",
+        ),
+        pytest.param(
+            snapshot(), BY_HAND, POOLS, ("AtMaximum", "False", "EnoughRoom", ""), id="a-number-by-hand-above-its-max"
+        ),
+        pytest.param(
+            snapshot(),
+            BY_HAND | {"a": LIMITED["a"].then(Step("override", 5, 7, "7 workers by annotation"))},
+            POOLS,
+            ("AtMaximum", "True", "MoreNeeded", "pool a: max is 5"),
+            id="a-number-by-hand-that-is-not-enough",
         ),
         pytest.param(snapshot(), RAISED, POOLS, ("AtMaximum", "False", "EnoughRoom", ""), id="raised-to-its-min"),
         pytest.param(snapshot(), decided(), POOLS, ("DeadlineAtRisk", "False", "NoOpenRun", ""), id="no-run"),

@@ -217,17 +217,16 @@ class _RunInProgress:
                 f"since {timestamp(self.run.short_since)}: look at the pods of pool {self.pool.name} (room on the "
                 "nodes, quota, image)"
             )
+        limits, wanted = self.decision.limits, max(step.after for step in self.decision.trail)
         for step in reversed(self.decision.trail):
-            if step.rule in {Rule.BOUNDS, Rule.BUDGET} and step.after < step.before:
+            if step in limits:
                 return Cause.MAXIMUM_REACHED, self._more_allowed(step.rule, step.before)
-            if step.rule in {Rule.OVERRIDE, Rule.PAUSED}:
+            if step.rule in {Rule.OVERRIDE, Rule.PAUSED} and step.after < wanted:
                 return Cause.HELD_DOWN, step.because
         return Cause.TOO_MUCH_WORK, "no number of workers ends it in time" + self._longer_tasks()
 
     def _held(self) -> str:
-        short = next(
-            (s for s in self.decision.trail if s.rule in {Rule.BOUNDS, Rule.BUDGET} and s.after < s.before), None
-        )
+        short = next(iter(self.decision.limits), None)
         return self._more_allowed(short.rule, short.before) if short else ""
 
     def _more_allowed(self, rule: str, wanted: int) -> str:

@@ -33,6 +33,9 @@ _STRONGER = {Rule.OVERRIDE, Rule.QUEUE_TAKEN, Rule.PAUSED, Rule.CONTESTED}
 """Rules that hold for as long as something lasts, whatever the work asks for meanwhile."""
 
 
+_LIMITS = {Rule.BOUNDS, Rule.BUDGET}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One rule's word on a pool.
@@ -92,6 +95,15 @@ class Decision:
     def due(self) -> datetime | None:
         """When workers are asked for, while the work of the pool may wait; None while it may not."""
         return self.deciding.due
+
+    @property
+    def limits(self) -> tuple[Step, ...]:
+        """The steps by which `max` and the fleet's ceiling keep the pool from what it wants.
+
+        A number by hand may be larger than `max`: then that keeps it from nothing.
+        """
+        cut = (it for it in self.trail if it.rule in _LIMITS and it.after < it.before)
+        return tuple(it for it in cut if self.replicas < it.before)
 
     def then(self, step: Step | None) -> "Decision":
         """This decision with one more step; None leaves it as it is."""

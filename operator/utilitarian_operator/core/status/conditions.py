@@ -16,7 +16,7 @@ from utilitarian_operator.core.forecast.completion import Cause, Forecasts, Risk
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
-from utilitarian_operator.core.sizing.decision import Decision, Rule
+from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.wording import named, plural
 
@@ -208,9 +208,8 @@ def _queues_covered(fleet: Fleet) -> Condition:
 
 def _at_maximum(decisions: Mapping[str, Decision]) -> Condition:
     for name, decision in decisions.items():
-        for step in decision.trail:
-            if step.rule in {Rule.BOUNDS, Rule.BUDGET} and step.after < step.before:
-                return Condition("AtMaximum", "True", "MoreNeeded", f"pool {name}: {step.because}")
+        for step in decision.limits:
+            return Condition("AtMaximum", "True", "MoreNeeded", f"pool {name}: {step.because}")
     return Condition("AtMaximum", "False", "EnoughRoom", "neither max nor maxWorkers keeps a pool from what it wants")
 
 
