@@ -20,6 +20,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.authority import Authority
+from tests.support.hellos import client_hello
 from tests.support.pace import Pace
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.resources import resource
@@ -269,6 +270,19 @@ async def test_the_api_server_can_be_asked_for_its_certificate(shown: bool) -> N
         except aiohttp.ClientError:
             said = 0
     assert said == (400 if shown else 0)
+
+
+async def test_who_reaches_the_port_has_nothing_reckoned_that_takes_long() -> None:
+    """A group of 8,192 bits cost the event loop a tenth of a second for each such greeting, and its sender nothing."""
+    served = make([LOOPBACK], datetime.now(UTC))
+    webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), FakeCluster(), asyncio.sleep)
+    webhook._load({"tls.crt": served.certificate, "tls.key": served.key})
+    async with webhook.serve(LOOPBACK) as port:
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        writer.write(client_hello())
+        said = await reader.read()
+        writer.close()
+    assert said[:1] in {b"", b"\x15"}, "nothing, or an alert, and no share of that group"
 
 
 async def test_an_authority_that_is_taken_away_is_trusted_no_longer() -> None:

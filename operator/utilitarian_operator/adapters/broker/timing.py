@@ -16,6 +16,7 @@ class Clock:
     Args:
         monotonic: seconds of a clock that never goes back.
         wall: seconds since 1970.
+        worked: seconds that a processor has worked for this thread: what other programs take is not in it.
         sleep: lets so many seconds pass in the event loop.
         block: the same in a thread of its own.
         between: a number at random between two others.
@@ -25,6 +26,7 @@ class Clock:
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
+    worked: Callable[[], float] = time.thread_time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     block: Callable[[float], None] = time.sleep
     between: Callable[[float, float], float] = SystemRandom().uniform

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from utilitarian_operator.adapters.broker.bounded.greetings import Greeting
+
 
 class UnusablePem(ValueError):
     """A PEM text can't be used.
@@ -50,6 +52,10 @@ class Tls:
             context = ssl.create_default_context(cadata=self.ca or None)
         except (ssl.SSLError, TypeError):  # TypeError: it is not ASCII
             raise UnusablePem("ca", "it holds no certificate; write -----BEGIN CERTIFICATE----- …") from None
+        # Without finite fields, which other clients know no more, either: there a server chooses a group of its own, of
+        # up to 10,000 bits, for which a processor works a second at each connection.
+        context.set_ciphers(":".join(it["name"] for it in context.get_ciphers() if it["kea"] != "kx-dhe"))
+        context.sslobject_class = Greeting
         if self.certificate or self.key:
             try:
                 load_key_pair(context, self.certificate, self.key)

@@ -138,6 +138,8 @@ def untrusted(error: ssl.SSLError, place: str) -> BrokerError:
             f"the certificate of {place} is not trusted: {error.verify_message}; spec.broker.tls.caFrom must hold the "
             "certificate of its authority, and the URL the name that it was made for"
         )
+    if isinstance(error, Ours):
+        return BrokerUnreachable(f"no answer from {place}: {error}")
     reason = getattr(error, "reason", None) or type(error).__name__
     if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
         return CertificateRefused(

@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
+from utilitarian_operator.adapters.broker.bounded import greetings
 from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.bounded.refused import Ours
 from utilitarian_operator.adapters.broker.bounded.room import ALL, Share
@@ -46,11 +47,12 @@ async def session(tls: Tls, within_s: float, names: Names) -> AsyncIterator[aioh
         names: finds the addresses, of which only some may be spoken to.
     """
     share = Share(ALL)
-    token = _SHARE.set(share)
+    token, greeted = _SHARE.set(share), greetings.OF_THIS.set(greetings.Greetings())
     try:
         async with _opened(tls, within_s, names) as opened:
             yield opened
     finally:
+        greetings.OF_THIS.reset(greeted)
         _SHARE.reset(token)
         share.end()
 
