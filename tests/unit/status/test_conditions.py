@@ -63,6 +63,11 @@ def snapshot(*pods: PodSnapshot, pod_failure: PodFailure | None = None) -> Fleet
     return FleetSnapshot(NOW, {"a": first, "b": pool}, beat=BeatSnapshot(ready=True))
 
 
+def waiting(tasks: int | Unknown) -> FleetSnapshot:
+    queue = tasks if isinstance(tasks, Unknown) else Present(tasks, 0)
+    return replace(snapshot(), pools=snapshot().pools | {"a": PoolSnapshot({"q": queue}, 0)})
+
+
 def decided(a: int = 0, b: int = 0) -> dict[str, Decision]:
     return {name: start(Step("demand", 0, count, f"{count} wanted")) for name, count in {"a": a, "b": b}.items()}
 
@@ -92,6 +97,40 @@ BESIDE_OTHERS = replace(
             POOLS,
             ("Ready", "True", "Idle", "in the broker for later: 12 tasks"),
             id="idle with tasks for later",
+        ),
+        *(
+            pytest.param(
+                waiting(7),
+                {
+                    "a": start(Step("demand", 0, 1, "7 tasks")).then(Step(rule, 1, 0, f"{rule}: why")),
+                    "b": decided()["b"],
+                },
+                POOLS,
+                ("Ready", "True", "Idle", f"pool a: {rule}: why"),
+                id=f"idle-with-work:-{rule}",
+            )
+            for rule in ("wait", "override", "queue-taken", "paused", "contested", "budget")
+        ),
+        pytest.param(
+            waiting(7),
+            {"a": start(Step("hold", 0, 0, "7 tasks wait for the next run")), "b": decided()["b"]},
+            POOLS,
+            ("Ready", "True", "Idle", "pool a: 7 tasks wait for the next run"),
+            id="idle-and-work-is-held",
+        ),
+        pytest.param(
+            waiting(UNSEEN),
+            {"a": start(Step("unknown", 0, 0, "backlog unknown: nothing changes")), "b": decided()["b"]},
+            POOLS,
+            ("Ready", "True", "Idle", "pool a: backlog unknown: nothing changes"),
+            id="idle-and-unseen",
+        ),
+        pytest.param(
+            snapshot(),
+            {"a": start(Step("hold", 0, 0, "nothing waits for the next run")), "b": decided()["b"]},
+            POOLS,
+            ("Ready", "True", "Idle", "nothing to do: no worker is needed"),
+            id="idle-and-none-is-held",
         ),
         pytest.param(
             snapshot(),

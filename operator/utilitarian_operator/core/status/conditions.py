@@ -16,7 +16,7 @@ from utilitarian_operator.core.forecast.completion import Cause, Forecasts, Risk
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
-from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.wording import named, plural
 
@@ -124,9 +124,22 @@ def _ready(
 ) -> Condition:
     wrong = _worst_finding(findings)
     if all(decision.replicas == 0 for decision in decisions.values()):
-        return Condition("Ready", "True", "Idle", wrong or f"nothing to do: no worker is needed{_later(snapshot)}")
+        return Condition("Ready", "True", "Idle", wrong or f"{_why_idle(snapshot, decisions)}{_later(snapshot)}")
     busiest = max(decisions, key=lambda name: decisions[name].replicas)
     return Condition("Ready", "True", "Working", wrong or f"pool {busiest}: {decisions[busiest].message}")
+
+
+def _why_idle(snapshot: FleetSnapshot, decisions: Mapping[str, Decision]) -> str:
+    """Why no worker is asked for: where tasks wait all the same, the words of the pool with the most of them."""
+    waiting = {
+        name: known(snapshot.pools[name].ready) or 0
+        for name, decision in decisions.items()
+        if decision.rule != Rule.DEMAND and snapshot.pools[name].ready != 0
+    }
+    if not waiting:
+        return "nothing to do: no worker is needed"
+    most = max(waiting, key=lambda name: waiting[name])
+    return f"pool {most}: {decisions[most].message}"
 
 
 def _later(snapshot: FleetSnapshot) -> str:
