@@ -10,7 +10,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
 from utilitarian_operator.adapters.cluster import nested_json, pod_metrics
-from utilitarian_operator.adapters.cluster.pages import Pages, bounded, listed
+from utilitarian_operator.adapters.cluster.pages import Pages, PageTooLong, bounded, listed
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster, Each
 from utilitarian_operator.adapters.cluster.yaml_body import as_yaml
@@ -196,11 +196,32 @@ class ClusterClient(Cluster):
     async def items(
         self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, fields: str = ""
     ) -> tuple[list[Object], int]:
-        """All objects of one kind, of a namespace or of all (None), and the version of the list; the first `limit`."""
+        """All objects of one kind, of a namespace or of all (None), and the version of the list; the first `limit`.
+
+        With a limit no more than `MOST_LISTED_BYTES` are read: the first of them, where all are more than that.
+        """
         if limit is None:
             return await self.kept_items(plural, namespace, selector, lambda it: it, fields)
-        found, metadata = await self._listed(plural, namespace, selector, limit, fields)
-        return found, int(metadata["resourceVersion"])
+        found: list[Object] = []
+        pages, after, left, at = Pages(limit), "", MOST_LISTED_BYTES, 0
+        while True:
+
+            async def ask(
+                number: int, most: int, after: str = after, left: int = left, wanted: int = limit - len(found)
+            ) -> bytes:
+                path, query = _list_of(plural, namespace, selector, min(number, wanted), fields, after)
+                return await self._answer("GET", path, query=query, most=min(most, left))
+
+            try:
+                items, metadata = _objects_of(text := await pages.read(ask), plural, lambda it: it)
+            except PageTooLong:
+                if not found:
+                    raise
+                return found, at
+            found, at, left = found + items, int(metadata["resourceVersion"]), left - len(text)
+            after = metadata.get("continue") or ""
+            if not after or len(found) >= limit or left < MOST_LISTED_BYTES // 4:
+                return found, at
 
     async def kept_items(
         self, plural: str, namespace: str | None, selector: str, each: Each, fields: str = ""
@@ -221,18 +242,15 @@ class ClusterClient(Cluster):
                 return found, int(metadata["resourceVersion"])
 
     async def _listed(
-        self,
-        plural: str,
-        namespace: str | None,
-        selector: str = "",
-        limit: int | None = None,
-        fields: str = "",
-        after: str = "",
+        self, plural: str, namespace: str | None, selector: str, limit: int, fields: str = "", after: str = ""
     ) -> tuple[list[Object], Object]:
-        """Objects of one kind, and what the list says of itself."""
-        path, query = _list_of(plural, namespace, selector, limit, fields, after)
-        answer = await self._answer("GET", path, query=query, most=MOST_LISTED_BYTES if limit else None)
-        return _objects_of(answer, plural, lambda it: it)
+        """A page of objects of one kind, of as many as may be read at once, and what the list says of itself."""
+
+        async def ask(number: int, most: int) -> bytes:
+            path, query = _list_of(plural, namespace, selector, number, fields, after)
+            return await self._answer("GET", path, query=query, most=most)
+
+        return _objects_of(await Pages(limit).read(ask), plural, lambda it: it)
 
     async def _write(
         self,

@@ -13,7 +13,7 @@ from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
 DRY_RUN = ("dryRun", "All")
 PAGE = 200
-"""Objects asked for at once: so many pods are far from what a list may have (`client.MOST_LISTED_BYTES`)."""
+"""Objects asked for at once, or fewer where they are large."""
 
 
 def clock_of(headers: Mapping[str, str]) -> datetime | None:

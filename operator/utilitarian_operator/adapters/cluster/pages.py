@@ -29,10 +29,14 @@ class PageTooLong(ClusterError):
 
 
 class Pages:
-    """How many objects a page of one list has: few where they are large, so that no page is too long."""
+    """How many objects a page of one list has: few where they are large, so that no page is too long.
 
-    def __init__(self) -> None:
-        self._limit = PAGE
+    Args:
+        first: objects that are asked for at first.
+    """
+
+    def __init__(self, first: int = PAGE) -> None:
+        self._limit = first
 
     async def read(self, ask: Callable[[int, int], Awaitable[bytes]]) -> bytes:
         """A page that is not too long.
