@@ -58,6 +58,30 @@ def changes(
             {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
             id="what the resource itself says stays",
         ),
+        *(
+            pytest.param(
+                pod(seen),
+                GUARD,
+                {"disruption": disruption, "pod": {"template": {"metadata": {"annotations": dict(GUARD)}}}},
+                None,
+                id=f"what a template says stays: {disruption}, {'busy' if seen is BUSY else 'idle'}",
+            )
+            for disruption, seen in (("Allow", BUSY), ("Allow", NOTHING), ("Avoid", NOTHING))
+        ),
+        pytest.param(
+            pod(BUSY),
+            {"karpenter.sh/do-not-disrupt": "false"},
+            {"pod": {"template": {"metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "false"}}}}},
+            {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+            id="nor is it written over",
+        ),
+        pytest.param(
+            pod(BUSY),
+            {},
+            {"pod": {"template": {"metadata": {"annotations": {"karpenter.sh/do-not-disrupt": None}}}}},
+            GUARD,
+            id="a template that takes none away",
+        ),
     ],
 )
 def test_which_workers_are_guarded(

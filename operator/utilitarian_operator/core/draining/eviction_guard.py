@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
+from utilitarian_operator.core.containers import WORKER
 from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.objects.pod_template import with_templates
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import PodSnapshot
 from utilitarian_operator.core.sizing.facts import is_idle
@@ -55,16 +57,26 @@ def guards(
     """
     found = []
     for pool in fleet.pools:
+        given = _given(pool) if snapshot.pools[pool.name].pods else {}
+        ours = {key: value for key, value in GUARD.items() if key not in given}
         for pod in snapshot.pools[pool.name].pods:
             body = bodies.get(pod.name)
             change = (
                 None
                 if body is None
-                else _change(pool, pod, body, _idle_for(idle, pod, snapshot.at), fleet.patience.idle)
+                else _change(pool, pod, body, ours, _idle_for(idle, pod, snapshot.at), fleet.patience.idle)
             )
             if change:
                 found.append(GuardPod(pod.name, change))
     return tuple(found)
+
+
+def _given(pool: Pool) -> ReadOnlyObject:
+    """The annotations that the resource gives the pool's pods itself, by a template as well."""
+    made: Object = {"metadata": {"annotations": dict(pool.pod.annotations)}}
+    parts = ({"metadata": it["metadata"]} for it in pool.pod.templates if isinstance(it.get("metadata"), dict))
+    found = with_templates(made, parts, WORKER)["metadata"].get("annotations")
+    return found if isinstance(found, dict) else {}
 
 
 def _idle_for(idle: Mapping[str, datetime], pod: PodSnapshot, now: datetime) -> timedelta | None:
@@ -72,11 +84,15 @@ def _idle_for(idle: Mapping[str, datetime], pod: PodSnapshot, now: datetime) -> 
 
 
 def _change(
-    pool: Pool, pod: PodSnapshot, body: ReadOnlyObject, idle: timedelta | None, patience: timedelta
+    pool: Pool,
+    pod: PodSnapshot,
+    body: ReadOnlyObject,
+    ours: Mapping[str, str],
+    idle: timedelta | None,
+    patience: timedelta,
 ) -> dict[str, str | None]:
-    """What to write; an annotation that the resource gives its pods itself is left as it is."""
+    """What to write of `ours`; an annotation that the resource gives its pods itself is not among them."""
     there = body["metadata"].get("annotations") or {}
-    ours = {key: value for key, value in GUARD.items() if key not in pool.pod.annotations}
     # One that doesn't answer is busy.
     if pool.disruption == "Avoid" and idle is None:
         return {key: value for key, value in ours.items() if there.get(key) != value}
