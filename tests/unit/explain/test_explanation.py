@@ -86,6 +86,23 @@ def test_a_pool_that_keeps_its_promises_has_no_price() -> None:
     assert explain(left_by_operator(decided, facts(100, current=2), MEASURED), decided, "pool", NOW).trade_offs == ()
 
 
+@pytest.mark.parametrize(
+    "pool",
+    [
+        pytest.param({"scaling": {"wake": "WhenDue"}}, id="they-wait-until-they-are-due"),
+        pytest.param(
+            {"scaling": {"outsideRuns": "Hold"}, "schedule": [{"name": "run", "start": "0 2 * * *"}]},
+            id="they-wait-for-the-next-run",
+        ),
+    ],
+)
+def test_single_tasks_that_may_wait_are_no_price(pool: dict[str, Any]) -> None:
+    seldom = replace(MEASURED, arrivals=((ago(500), 1), (ago(300), 1), (ago(100), 1)), busy_since=None)
+    decided = one(**pool)
+    found = explain(left_by_operator(decided, facts(0), seldom), decided, "pool", NOW).trade_offs
+    assert not [it for it in found if "tasks come about every" in it.what]
+
+
 def test_what_is_seen_and_remembered_is_told_with_its_numbers() -> None:
     decided = one()
     seen = facts(100, current=3, running=8, serving=2, deferred=4)

@@ -132,8 +132,11 @@ def _of_later_tasks(given: RuleInput, *, kept_in_broker: bool) -> Iterator[Trade
 
 
 def _trickle(given: RuleInput) -> Iterator[TradeOff]:
-    """Single tasks that come so rarely that the pool sleeps between them."""
+    """Single tasks that come so rarely that the pool sleeps between them, and that each wake it."""
     pool, now = given.pool, given.now
+    held = pool.scaling.outside_runs == "Hold" and pool.schedule
+    if held or (when_due.applies(pool, given.memory) and when_due.has_room(pool, given.memory)):
+        return
     window = arrival_window(pool, given.memory, now)
     rate = arrival_rate(given.memory, window, now)
     patience = pool.scaling.idle_after
