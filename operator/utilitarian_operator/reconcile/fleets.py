@@ -207,6 +207,7 @@ class Fleets:
     async def leave(self, key: Key) -> FleetState | None:
         """Keep nothing more of a fleet: it is gone, or another operator's. Returns what was kept."""
         known = self._known.pop(key, None)
+        self._store.all_pods(key)  # what ended there is not this operator's to tell
         self._looked_around.discard(key)
         if self.present(key) is None:
             self._claims.forget(key)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.lost_pods import pod
 from tests.support.resources import resource
 from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
 from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
-from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.patience import PATIENCE
@@ -447,3 +448,15 @@ async def test_where_another_may_have_a_queue_it_is_found_out_at_each_look() -> 
     for _ in range(4):
         before, _ = await looked(world, known), await looked(world, other)
     assert await looked(world, known) is not before
+
+
+async def test_of_a_fleet_that_is_left_no_pod_is_kept_that_has_gone() -> None:
+    world = World()
+    await world.write()
+    lost = pod()
+    lost["metadata"]["labels"] = {"app.kubernetes.io/instance": KEY.name}
+    before = world.store.room.taken
+    world.store.see(PODS, lost, deleted=True)
+    assert world.store.room.taken > before
+    await world.fleets.leave(KEY)
+    assert world.store.room.taken == before

@@ -1,13 +1,14 @@
 """What the watches last said of the objects of every fleet, in memory."""
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from utilitarian_operator.adapters.cluster import kept as keeping
 from utilitarian_operator.adapters.cluster.kept import cut, fitting, is_small, is_too_large, metadata_of_a_fleet
-from utilitarian_operator.adapters.cluster.room import Everywhere, Room, Selection
+from utilitarian_operator.adapters.cluster.room import Departed, Everywhere, Room, Selection
 from utilitarian_operator.adapters.cluster.versions import is_successor, life, version
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.size import weight
@@ -24,10 +25,6 @@ CHILD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
 OTHERS_SELECTOR = f"{MANAGED_BY_LABEL}!={MANAGER}"
 """Label selector of all that it does not make: of a thousand pools it makes as many of a kind, and has them already."""
-
-
-MOST_DEPARTED = 100
-"""Pods of one fleet that are kept after they are gone, until the next look: their end may be worth telling."""
 
 MOST_DELETED = 10_000
 """Names of which it is kept that an object went: a list or an answer that is on its way is younger than so many."""
@@ -68,10 +65,6 @@ class Store:
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
 
-    _departed: dict[Key, deque[Object]] = field(
-        default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_DEPARTED))
-    )
-
     _answers: dict[tuple[str, Key], set[str]] = field(default_factory=lambda: defaultdict(set))
     """Names of the objects whose newest version is the answer to a write, which the watch has yet to tell."""
 
@@ -93,6 +86,10 @@ class Store:
     changes: Counter[str] = field(default_factory=Counter)
     """How often what is kept of each kind has changed: what is worked out of all of it may be kept until it does."""
 
+    @cached_property
+    def _departed(self) -> Departed:
+        return Departed(self.room)
+
     def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
         """Remember one object as a watch or a list showed it; returns the fleet it belongs to, if any.
 
@@ -112,7 +109,7 @@ class Store:
             if known is not None and not is_successor(known, body):
                 self._drop(place)
             if kind == PODS and key is not None and self.fleet(key) is not None and is_small(body):
-                self._departed[key].append(body)
+                self._give_way(self._departed.add(key, body, bytes_))
         elif not self.has_gone(kind, body) and (known is None or version(body) >= version(known)):
             self._count_change(kind, known, body)
             self._take(place, key, body, bytes_)
@@ -168,7 +165,9 @@ class Store:
         if why:
             self.lay_aside(namespace, why)
             return
-        heaviest = self.room.take(namespace, place, bytes_)
+        self._give_way(self.room.take(namespace, place, bytes_))
+
+    def _give_way(self, heaviest: str | None) -> None:
         if heaviest is not None:
             self.lay_aside(heaviest, self.room.aside[heaviest])
 
@@ -202,8 +201,7 @@ class Store:
         for kind in self._objects:
             for key in [it for it in self._objects[kind] if it.namespace == namespace]:
                 del self._objects[kind][key]
-        for key in [it for it in self._departed if it.namespace == namespace]:
-            del self._departed[key]
+        self._departed.drop(namespace)
 
     def _known(self, place: Where) -> Object | None:
         kind, _, name = place
@@ -218,7 +216,9 @@ class Store:
             self._objects[kind][key].pop(name, None)
             self.changes[kind] += 1
             self._answers[kind, key].discard(name)
-            self.fleets_changed += kind == FLEETS
+            if kind == FLEETS:
+                self.fleets_changed += 1
+                self._departed.take(key)
 
     def _remember_deleted(self, place: Where, at: int) -> None:
         self._deleted[place] = max(at, self._deleted.pop(place, 0))
@@ -311,6 +311,8 @@ class Store:
                 self._answers[kind, fleet].add(name)
         for place in [it for it in self._weighed if it[0] == kind and it not in self._whose]:
             self._weigh_no_more(place)
+        if kind == FLEETS:
+            self._departed.keep_only(self.fleets())
         return set(before) | set(self._objects[kind])
 
     def replace_in(self, namespace: str, kind: str, bodies: Iterable[Object], at: int) -> None:
@@ -358,7 +360,7 @@ class Store:
 
     def all_pods(self, key: Key) -> list[Object]:
         """The fleet's pods, with those that went since this was asked last, as they were at their end."""
-        return [*self.children(PODS, key).values(), *self._departed.pop(key, ())]
+        return [*self.children(PODS, key).values(), *self._departed.take(key)]
 
     def neighbours(self, key: Key) -> dict[str, Key]:
         """The fleet of each pod of all the others, by the pod's name."""

@@ -1,11 +1,14 @@
 """Of which namespaces objects are kept, and how much memory they take; where it is too much, one gives way."""
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable
+from collections import Counter, defaultdict, deque
+from collections.abc import Container, Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from utilitarian_operator.api.objects import Object
+
+MOST_DEPARTED = 100
+"""Pods of one fleet that are kept after they are gone, until the next look."""
 
 
 class Selection(Protocol):
@@ -81,3 +84,39 @@ class Room:
         self._weights.pop(namespace, None)
         self._total -= self._totals.pop(namespace, 0)
         self.aside[namespace] = why
+
+
+class Departed:
+    """Pods that have gone, until the next look at their fleet: their end may be worth telling.
+
+    A fleet is a namespace and a name.
+
+    Args:
+        room: what they take is counted there.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._pods: dict[tuple[str, str], deque[tuple[Object, int]]] = {}
+
+    def add(self, fleet: tuple[str, str], pod: Object, bytes_: int) -> str | None:
+        """Keep one that takes so many bytes; returns the namespace that must give way, if one must."""
+        pods = self._pods.setdefault(fleet, deque(maxlen=MOST_DEPARTED))
+        pods.append((pod, bytes_))
+        return self._room.take(fleet[0], fleet, sum(it for _, it in pods))
+
+    def take(self, fleet: tuple[str, str]) -> list[Object]:
+        """Those of a fleet, which are kept no longer."""
+        pods = self._pods.pop(fleet, ())
+        self._room.give_back(fleet[0], fleet)
+        return [it for it, _ in pods]
+
+    def keep_only(self, fleets: Container[tuple[str, str]]) -> None:
+        """Keep none of other fleets."""
+        for fleet in [it for it in self._pods if it not in fleets]:
+            self.take(fleet)
+
+    def drop(self, namespace: str) -> None:
+        """Keep none of a namespace."""
+        for fleet in [it for it in self._pods if it[0] == namespace]:
+            self.take(fleet)

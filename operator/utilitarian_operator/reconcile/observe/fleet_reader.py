@@ -8,12 +8,12 @@ from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.cluster.cache import (
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
-    MOST_DEPARTED,
     PODS,
     STATEFUL_SETS,
     Key,
     Store,
 )
+from utilitarian_operator.adapters.cluster.room import MOST_DEPARTED
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object, ReadOnlyObject

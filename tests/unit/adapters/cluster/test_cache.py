@@ -8,6 +8,7 @@ from tests.support.lost_pods import disrupted, pod
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, Key, Store, fleet_of
 from utilitarian_operator.adapters.cluster.room import Room
 from utilitarian_operator.adapters.cluster.versions import version
+from utilitarian_operator.api.validation.size import weight
 
 KEY = Key("ns", "fleet")
 
@@ -315,3 +316,32 @@ def test_a_pod_that_is_large_is_not_kept_after_its_end() -> None:
     for name, size in (("small", 1), ("large", 70_000)):
         store.see(PODS, child(name, status={"message": "x" * size}), deleted=True)
     assert [it["metadata"]["name"] for it in store.all_pods(KEY)] == ["small"]
+
+
+def departed(name: str, of: str, at: int = 1) -> dict[str, Any]:
+    return child(name, at, of, status={"message": "x" * 50_000})
+
+
+def test_pods_that_have_gone_take_room() -> None:
+    store = Store(room=Room(2**20))
+    for number in range(20):
+        store.see(FLEETS, fleet(f"f{number}"))
+        for one in range(10):
+            store.see(PODS, departed(f"p{one}", f"f{number}"), deleted=True)
+    assert set(store.room.aside) == {"ns"}
+    assert (store.room.taken, store.all_pods(Key("ns", "f0"))) == (0, [])
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["as a watch tells", "by a list"])
+def test_pods_that_have_gone_go_with_their_fleet(listed: bool) -> None:
+    """Fleets that come and go with their pods between two looks would fill the memory."""
+    store = Store()
+    for at in range(1, 10):
+        store.see(FLEETS, fleet(f"f{at}", at))
+        store.see(PODS, departed("p", f"f{at}", at), deleted=True)
+        assert store.room.taken > weight(departed("p", f"f{at}", at))
+        if listed:
+            store.replace(FLEETS, [], at)
+        else:
+            store.see(FLEETS, fleet(f"f{at}", at), deleted=True)
+    assert store.room.taken == 0

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.adapters.cluster.room import Room
+from utilitarian_operator.adapters.cluster.room import MOST_DEPARTED, Departed, Room
 
 
 def test_there_is_room_for_all_where_nothing_is_limited() -> None:
@@ -28,6 +28,16 @@ def test_what_takes_the_place_of_another_counts_alone() -> None:
     room.give_back("ns", "never there")
     assert room.weight_of("ns", "a") is None
     assert room.take("ns", "b", 10) is None
+
+
+def test_pods_that_have_gone_take_room_until_they_are_taken() -> None:
+    room = Room()
+    departed = Departed(room)
+    for number in range(2 * MOST_DEPARTED):
+        assert departed.add(("ns", "fleet"), {"number": number}, 10) is None
+    assert room.taken == 10 * MOST_DEPARTED
+    assert departed.take(("ns", "fleet")) == [{"number": it} for it in range(MOST_DEPARTED, 2 * MOST_DEPARTED)]
+    assert (room.taken, departed.take(("ns", "fleet"))) == (0, [])
 
 
 @given(
