@@ -29,10 +29,18 @@ class Client:
         rabbit: the broker.
         dead: whether the process was killed.
         node: of the worker whose preStop hook it is; empty for the operator, whose questions are counted.
+        suspended: whether the process is; what it asks here all the same is not counted.
     """
 
-    def __init__(self, rabbit: RabbitMQ, dead: Callable[[], bool], *, node: str = "") -> None:
-        self.rabbit, self.dead, self.node = rabbit, dead, node
+    def __init__(
+        self,
+        rabbit: RabbitMQ,
+        dead: Callable[[], bool],
+        *,
+        node: str = "",
+        suspended: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.rabbit, self.dead, self.node, self.suspended = rabbit, dead, node, suspended
         self.hook = bool(node)
 
     def connect(self, *_: Any, **__: Any) -> "Connection":
@@ -210,7 +218,7 @@ class Mailbox:
 
     def _may(self) -> None:
         rabbit = self._client.rabbit
-        rabbit.questions += not self._client.hook
+        rabbit.questions += not (self._client.hook or self._client.suspended())
         if self._client.dead():
             raise threads.Ended
         if rabbit.away:

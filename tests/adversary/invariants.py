@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tests.adversary.api_server import Object, is_ready, leaving
@@ -143,7 +143,8 @@ class Invariants:
         ):  # or another version's
             self._above_max(name, before, after, pool["scaling"])
             # At the ceiling a pool of higher priority may have what this one keeps otherwise.
-            least = 0 if others + before >= most else pool["scaling"].get("min", 0)
+            full = others + before >= most or world.loop.now - self._full_at < self.late(OBEYS_IN_S)
+            least = 0 if full else pool["scaling"].get("min", 0)
             if after < min(before, least):
                 self.breach("below-min", f"{name} {before} to {after}; {pool['scaling']}", name)
 
@@ -438,14 +439,18 @@ class Invariants:
 
     def end(self) -> None:
         """What became of the tasks, and whether all is at rest."""
-        for task in self._world.rabbit.tasks:
+        self.tasks_ended(self._world.rabbit.tasks)
+        self._rest()
+
+    def tasks_ended(self, tasks: Sequence[Any]) -> None:
+        """All of a broker's tasks are done, but those that the world has lost."""
+        for task in tasks:
             for what, cause in (("task-lost", task.lost_by), ("task-again", task.again_by)):
                 if cause and not cause.startswith("world:"):
                     self.breach(what, f"task {task.number} of {task.queue} on {task.starts[-1]}: {cause}", cause)
-        left = Counter(it.queue for it in self._world.rabbit.tasks if not it.ended and not it.lost_by)
+        left = Counter(it.queue for it in tasks if not it.ended and not it.lost_by)
         if left:
-            self.breach("unfinished", f"tasks that never ended: {dict(left)}", "unfinished")
-        self._rest()
+            self.breach("unfinished", f"tasks that never ended: {dict(left)}", f"unfinished {sorted(left)}")
 
     def _rest(self) -> None:
         world, server = self._world, self._world.server

@@ -4,12 +4,16 @@ from typing import Any
 
 from tests.adversary.controllers import controller
 from tests.adversary.fleet import asked_for, mean_s, promise_s, queues_of, takes_s
+from tests.adversary.invariants import DRAINING
 from tests.adversary.neighbour import is_of_neighbour
 
 LEAST_GUESS = 0.2
 """Of what its tasks take, that a pool says itself: where its first guess is far off, the first of them are late."""
 TIMES, STARTS_IN_S = 1.0, 30.0
 """What a task is taken for is learned from those before it, and a worker has yet to start."""
+
+MIDDLE = 50
+"""The priority of a pool that says none."""
 
 
 class Late:
@@ -46,10 +50,23 @@ class Late:
             return False
         if world.full or world.quota is not None or world.rabbit.refused_until > world.loop.now:
             return False
-        there = {it: body["spec"].get("replicas", 1) for it, body in world.server.objects["deployments"].items()}
-        ours = sum(number for name, number in there.items() if not is_of_neighbour(name))
-        if live["spec"].get("replicas", 1) >= asked["scaling"]["max"] or ours >= world.spec["maxWorkers"]:
-            return False
         pods = [it for it in world.server.objects["pods"].values() if controller(it)[1] == f"{world.name}-{pool}"]
         workers = [world.kubelet.workers.get(it["metadata"]["name"]) for it in pods]
+        back = [one for one, it in zip(workers, pods, strict=True) if one and one.holds and DRAINING in _marks(it)]
+        if live["spec"].get("replicas", 1) - len(back) >= asked["scaling"]["max"]:
+            return False
+        there = {it: body["spec"].get("replicas", 1) for it, body in world.server.objects["deployments"].items()}
+        ours = sum(number for name, number in there.items() if not is_of_neighbour(name))
+        if ours >= world.spec["maxWorkers"] and not (back and self._takes_back(asked)):
+            return False
         return all(it is not None and it.hears for it in workers)
+
+    def _takes_back(self, asked: Any) -> bool:
+        """Whether a pool has its own back, where no other can have a place: none is as urgent as it is."""
+        others = [it.get("priority", MIDDLE) for it in self._world.spec["pools"] if it["name"] != asked["name"]]
+        consumes_again = bool(asked.get("queues")) and asked["worker"].get("execution") != "gevent"
+        return consumes_again and all(it < asked.get("priority", MIDDLE) for it in others)
+
+
+def _marks(pod: Any) -> Any:
+    return pod["metadata"].get("annotations") or {}

@@ -55,9 +55,7 @@ class Neighbour:
 
     def end(self) -> None:
         """All that was sent to it is done."""
-        left = sum(not it.ended for it in self.rabbit.tasks)
-        if left:
-            self._world.invariants.breach("unfinished", f"{left} tasks of {NAME}", NAME)
+        self._world.invariants.tasks_ended(self.rabbit.tasks)
 
 
 def _spec() -> Object:

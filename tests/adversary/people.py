@@ -139,8 +139,7 @@ def edit_ceiling(world: Any, b: float) -> None:
 
 def _limit(world: Any, change: Callable[[Any], None], back: Callable[[Any], None]) -> None:
     edit(world, change)
-    if world.length > LIMITED_FOR_S + CURED_S:
-        world.loop.call_later(min(LIMITED_FOR_S, world.length - CURED_S - world.loop.at), edit, world, back)
+    world.loop.call_later(max(min(LIMITED_FOR_S, world.length - CURED_S - world.loop.at), 0.0), edit, world, back)
 
 
 def _first_max(world: Any, name: str) -> int:

@@ -329,7 +329,10 @@ class World:
             if ours and not self.login.lets_in(url):
                 raise AccessRefused("Login was refused", (10, 40), "Connection.start_ok")
             rabbit = self.neighbour.rabbit if self.neighbour and HOST in url else self.rabbit
-            return broker_connection.Client(rabbit, lambda: process.dead).connect()
+            client = broker_connection.Client(
+                rabbit, lambda: process.dead, suspended=lambda: self.loop.now < process.suspended_until
+            )
+            return client.connect()
 
         def host(*arguments: Any, **options: Any) -> Any:
             present = PRESENT.get()

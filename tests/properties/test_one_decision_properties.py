@@ -36,6 +36,7 @@ class Beside:
     own: Decision
     current: int
     draining: int
+    returnable: int
 
 
 LOOK = st.fixed_dictionaries(
@@ -91,7 +92,7 @@ def pool_by_pool(fleet: Fleet, figures: Figures, before: State) -> dict[str, Dec
     """What `simulate` decides of a look at which one pool after the other is due, each beside all."""
     seen, context = figures.facts, figures.context
     own = decide_fleet(fleet, seen, before.memories, context).own
-    beside = {name: Beside(own[name], it.current, it.draining) for name, it in seen.items()}
+    beside = {name: Beside(own[name], it.current, it.draining, it.returnable) for name, it in seen.items()}
     found = {}
     for name in seen:
         found |= decide_fleet(fleet, {name: seen[name]}, before.memories, context, beside).decisions

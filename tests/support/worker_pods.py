@@ -23,7 +23,7 @@ def pod(name: str, held: WorkerLoad | Unknown = WORKS, **more: Any) -> PodSnapsh
 
 def released(name: str, **more: Any) -> PodSnapshot:
     fields = {"ready": False, "gate": False, "cheapest": True, "marked": MARKED, **more}
-    return pod(name, NOTHING, **fields)
+    return pod(name, **{"held": NOTHING, **fields})
 
 
 def said(pods: int, ready: int, *, updated: int | None = None, observed: bool = True) -> Reported:

@@ -50,7 +50,7 @@ from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, f
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Judgement
 from utilitarian_operator.core.status.change import only_figures_moved, patch, worth_writing
 from utilitarian_operator.core.status.report import Reported, StatusInput
-from utilitarian_operator.core.status.rollouts import rollouts, unmade
+from utilitarian_operator.core.status.rollouts import rolled_out, rollouts, unmade
 from utilitarian_operator.core.status.status import bare_status, fleet_status, refused_status
 from utilitarian_operator.core.wording import named
 
@@ -258,7 +258,7 @@ def _todo(owner: Owner, seen: Seen, state: State, decisions: Mapping[str, Decisi
 
 def _with_rollouts(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures) -> Plan:
     """The plan with its figures, whose snapshot has all that rolls out."""
-    new = seen.resource["status"].get("observedGeneration") != spec.newest.generation
+    new = not rolled_out(seen.resource["status"], spec.newest.generation)
     more = rollouts(plan.objects, seen.live, plan.refused, state.applied, new=new, beat_waits=bool(plan.behind))
     there = tuple(sorted({*figures.snapshot.rolling_out, *more}))
     return changed(plan, figures=changed(figures, snapshot=changed(figures.snapshot, rolling_out=there)))

@@ -157,6 +157,7 @@ class Engine:
             serving=workers.in_each[SERVING],
             longest_s=workers.oldest,
             draining=lane.draining,
+            returnable=lane.returnable,
             first_due=self._first_due(workers),
         )
         if workers.started_up:

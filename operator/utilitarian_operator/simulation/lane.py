@@ -57,3 +57,8 @@ class Lane:
         """Workers on their way out."""
         in_each = self.workers.in_each
         return in_each[DRAINING] + in_each[LEAVING]
+
+    @property
+    def returnable(self) -> int:
+        """Those of them that hold tasks: they are taken back before new ones are started."""
+        return self.workers.in_each[DRAINING]

@@ -13,7 +13,7 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.beat.after_workers import Due, after_workers, runs, still_take
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.labels import MANAGER, Owner
-from utilitarian_operator.core.objects.actions import Apply, Create
+from utilitarian_operator.core.objects.actions import Apply, Create, Disown, HandAllOver
 from utilitarian_operator.core.objects.refusals import Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, STATEFUL_SET, Wanted, wanted_objects
 from utilitarian_operator.core.observation.beat import BeatReadings
@@ -70,6 +70,21 @@ BEAT = [(it, action) for it, action in ALL if it.kind == STATEFUL_SET]
         pytest.param(ALL, there(OLD, workers=0), (), id="all pools are at zero"),
         pytest.param(BEAT, there(OLD, updatedReplicas=1), ("fleet-one",), id="a rollout is under way"),
         pytest.param(BEAT, there(OLD, observedGeneration=0), ("fleet-one",), id="its controller has not seen it yet"),
+        pytest.param(
+            [*BEAT, (NEW["fleet-one"], HandAllOver({}))],
+            there(OLD),
+            ("fleet-one",),
+            id="one is applied at the next look",
+        ),
+        pytest.param(
+            [*BEAT, (NEW["fleet-one"], Disown({}))], there(OLD), ("fleet-one",), id="likewise after an apply by another"
+        ),
+        pytest.param(
+            [*BEAT, (NEW["fleet-one"], Disown({}))],
+            there(NEW | {"fleet-beat": OLD["fleet-beat"]}),
+            (),
+            id="one is new already",
+        ),
         pytest.param([(NEW["fleet-beat"], Create({}))], there(OLD, updatedReplicas=1), (), id="beat is made"),
     ],
 )

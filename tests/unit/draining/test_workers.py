@@ -4,13 +4,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.pools import NOW, fleet
 from tests.support.worker_pods import MARKED, NOTHING, SILENT, WORKS, pod, released, said, snapshot
 from utilitarian_operator.core.draining import steps as drain
-from utilitarian_operator.core.draining.steps import MarkDraining, Resize
+from utilitarian_operator.core.draining.steps import MarkDraining, Resize, ResumeConsumers, Unmark
 from utilitarian_operator.core.draining.workers import agreed, gates, pool_workers
-from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.reported import Reported
 
@@ -68,6 +70,41 @@ def test_a_worker_that_answers_runs_whatever_the_watch_told_of_its_pod() -> None
     (_, worker) = pool_workers(POOL, snapshot(pod("a"), replace(asleep, held=WORKS), reported=None), NOW).workers
     assert worker.running
     assert not worker.empty
+
+
+HOLDS = st.sampled_from([NOTHING, WORKS, WorkerLoad(0, 0, 3, 0, consuming=()), WorkerLoad(1, 0, 0, 0), SILENT])
+PODS = st.lists(
+    st.builds(
+        lambda name, held, more: pod(f"w{name}", held, **more),
+        st.integers(0, 99),
+        HOLDS,
+        st.fixed_dictionaries(
+            {
+                "marked": st.sampled_from([None, MARKED]),
+                "gate": st.sampled_from([True, False, None]),
+                "cheapest": st.booleans(),
+                "running": st.booleans(),
+                "leaving": st.booleans(),
+                "revision": st.sampled_from(["1", "2"]),
+            }
+        ),
+    ),
+    max_size=6,
+    unique_by=lambda it: it.name,
+)
+
+
+@given(PODS, st.integers(0, 6))
+def test_those_that_a_pool_may_take_back_are_taken_back_before_another_is_started(
+    pods: list[PodSnapshot], replicas: int
+) -> None:
+    """At the ceiling of a fleet a pool is given as many (`core/sizing/fleet_limits.py`): none may be a new one."""
+    seen = snapshot(*pods, replicas=replicas, reported=None)
+    capacity = pool_workers(POOL, seen, NOW).capacity
+    todo = steps(seen, capacity + seen.returnable)
+    grown = [step.replicas for step in todo if isinstance(step, Resize) and step.replicas > replicas]
+    assert not grown, todo
+    assert seen.returnable <= sum(isinstance(step, ResumeConsumers | Unmark) for step in todo)
 
 
 def opened(seen: PoolSnapshot, desired: int) -> list[str]:

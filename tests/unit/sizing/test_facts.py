@@ -3,14 +3,13 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW
+from tests.support.worker_pods import MARKED, NOTHING, SILENT, WORKS, pod, released
 from utilitarian_operator.core.observation.counted.start_ups import StartUp
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Missing, Present
 from utilitarian_operator.core.sizing.facts import facts
-
-SILENT = Unknown("does not answer", NOW)
 
 
 def test_what_the_rules_see_of_starts() -> None:
@@ -20,6 +19,22 @@ def test_what_the_rules_see_of_starts() -> None:
     pods = (started("a", 8.0, 90.0, 2), started("b", 30.0, 0.0, 3), started("c", None, 300.0, 1))
     seen = facts(PoolSnapshot({}, 0, pods, 3))
     assert (seen.started_up, seen.started_together, seen.start_waited_s) == ((8.0,), (30.0,), 300.0)
+
+
+@pytest.mark.parametrize(
+    "chosen, returnable",
+    [
+        pytest.param(pod("a", marked=MARKED), 1, id="chosen-with-tasks"),
+        pytest.param(pod("a"), 0, id="stays"),
+        pytest.param(pod("a", NOTHING, marked=MARKED), 0, id="empty"),
+        pytest.param(pod("a", SILENT, marked=MARKED), 0, id="silent"),
+        pytest.param(pod("a", marked=MARKED, leaving=True), 0, id="is-being-deleted"),
+        pytest.param(released("a", held=WORKS), 0, id="released-before-it-ran"),
+        pytest.param(pod("a", marked=MARKED, gate=False), 0, id="its-release-is-not-shown-yet"),
+    ],
+)
+def test_whom_a_pool_may_take_back(chosen: PodSnapshot, returnable: int) -> None:
+    assert facts(PoolSnapshot({}, 0, (chosen, pod("b")), 2)).returnable == returnable
 
 
 DOUBT = Unknown("is its leader away?", NOW)

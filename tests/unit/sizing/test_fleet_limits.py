@@ -25,14 +25,17 @@ def wants(replicas: int, *, work: bool = True) -> Decision:
 
 
 def shared(
-    ceiling: int, asked: dict[str, tuple[int, int, Decision]], draining: dict[str, int] | None = None
+    ceiling: int,
+    asked: dict[str, tuple[int, int, Decision]],
+    draining: dict[str, int] | None = None,
+    returnable: dict[str, int] | None = None,
 ) -> dict[str, int]:
     """Workers granted, by pool; each is given as its priority, the workers it has, and what it asks for."""
     pools = [{"name": name, "priority": priority} for name, (priority, _, _) in asked.items()]
     current = {name: there for name, (_, there, _) in asked.items()}
     decisions = {name: decision for name, (_, _, decision) in asked.items()}
     asked_for = fleet(*pools, maxWorkers=ceiling).pools
-    given = within(ceiling, asked_for, decisions, current, sum((draining or {}).values()))
+    given = within(ceiling, asked_for, decisions, current, sum((draining or {}).values()), returnable or {})
     return {name: decision.replicas for name, decision in given.items()}
 
 
@@ -79,6 +82,31 @@ def test_below_the_number_of_pools_with_work(
     assert shared(ceiling, asked) == expected
 
 
+@pytest.mark.parametrize(
+    "asked, returnable, expected",
+    [
+        pytest.param({"a": (50, 4, wants(8))}, {"a": 4}, {"a": 8}, id="all four"),
+        pytest.param({"a": (50, 4, wants(6))}, {"a": 4}, {"a": 6}, id="two of them"),
+        pytest.param({"a": (50, 4, wants(8))}, {"a": 1}, {"a": 5}, id="the one that holds tasks"),
+        pytest.param({"a": (50, 4, wants(8))}, {}, {"a": 4}, id="none that can't consume again"),
+        pytest.param({"a": (50, 4, wants(8)), "b": (90, 0, wants(3))}, {"a": 4}, {"a": 5, "b": 0}, id="not for others"),
+        pytest.param({"a": (90, 4, wants(8)), "b": (50, 0, wants(3))}, {"a": 4}, {"a": 7, "b": 0}, id="but for itself"),
+    ],
+)
+def test_a_pool_takes_its_own_back_at_the_ceiling(
+    asked: dict[str, tuple[int, int, Decision]], returnable: dict[str, int], expected: dict[str, int]
+) -> None:
+    """Ceiling 8: four of a pool's eight workers were to leave, with a task of hours each, when more work came."""
+    assert shared(8, asked, {"a": 4}, returnable) == expected
+
+
+def test_gevent_takes_none_back_at_the_ceiling() -> None:
+    pools = fleet({"name": "a"}, {"name": "b", "worker": {"execution": "gevent"}}, maxWorkers=8)
+    there = facts(99_999, current=1, draining=3, returnable=3)
+    sizes = decide_fleet(pools, {"a": there, "b": there}, {}, FleetContext(NOW))
+    assert {name: it.replicas for name, it in sizes.decisions.items()} == {"a": 4, "b": 1}, sizes.own
+
+
 @pytest.mark.parametrize("removed, expected", [(0, 7), (2, 5), (5, 2), (9, 0)])
 def test_workers_of_a_pool_that_was_removed_hold_their_places_until_they_are_gone(removed: int, expected: int) -> None:
     """Ceiling 8: five were led out of a pool that was removed, and another one grew by three meanwhile."""
@@ -88,7 +116,9 @@ def test_workers_of_a_pool_that_was_removed_hold_their_places_until_they_are_gon
 
 
 POOLS = st.lists(
-    st.tuples(st.integers(0, 9), st.integers(0, 6), st.integers(0, 9), st.integers(0, 4), st.booleans()),
+    st.tuples(
+        st.integers(0, 9), st.integers(0, 6), st.integers(0, 9), st.integers(0, 4), st.integers(0, 4), st.booleans()
+    ),
     min_size=1,
     max_size=6,
 )
@@ -96,14 +126,16 @@ POOLS = st.lists(
 
 @given(POOLS, st.integers(1, 30))
 def test_the_ceiling_holds_with_all_that_leaves_and_no_pool_with_work_is_left_without(
-    asked: list[tuple[int, int, int, int, bool]], ceiling: int
+    asked: list[tuple[int, int, int, int, int, bool]], ceiling: int
 ) -> None:
-    """Each pool: its priority, the workers it has, those it wants, those that leave, and whether work asks for them."""
-    rows = {f"p{i}": (of, there, wants(most, work=work)) for i, (of, there, most, _, work) in enumerate(asked)}
-    leaving = {f"p{i}": number for i, (_, _, _, number, _) in enumerate(asked)}
-    given = shared(ceiling, rows, leaving)
+    """Each pool: priority, workers it has, wants, gives up, and may take back, and whether work asks for them."""
+    rows = {f"p{i}": (of, there, wants(most, work=work)) for i, (of, there, most, _, _, work) in enumerate(asked)}
+    leaving = {f"p{i}": number for i, (_, _, _, number, _, _) in enumerate(asked)}
+    returnable = {f"p{i}": min(back, number) for i, (_, _, _, number, back, _) in enumerate(asked)}
+    given = shared(ceiling, rows, leaving, returnable)
+    more = {name: max(given[name] - there, 0) for name, (_, there, _) in rows.items()}
     before = sum(there for _, there, _ in rows.values()) + sum(leaving.values())
-    after = sum(max(there, given[name]) for name, (_, there, _) in rows.items()) + sum(leaving.values())
+    after = before + sum(max(number - returnable[name], 0) for name, number in more.items())
     assert after <= max(ceiling, before)
     for name, (_, there, decision) in rows.items():
         assert given[name] <= decision.replicas

@@ -7,11 +7,11 @@ import pytest
 
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.labels import TEMPLATE_HASH
-from utilitarian_operator.core.objects.actions import Action, Adopt, Apply, Create
+from utilitarian_operator.core.objects.actions import Action, Adopt, Apply, Create, Disown, HandAllOver
 from utilitarian_operator.core.objects.drift import Applied
 from utilitarian_operator.core.objects.refusals import Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Wanted
-from utilitarian_operator.core.status.rollouts import rollouts, to_be_renewed, unobserved
+from utilitarian_operator.core.status.rollouts import rolled_out, rollouts, to_be_renewed, unobserved
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -60,6 +60,28 @@ def test_what_says_of_itself_that_it_rolls_out_does(kind: str, updated: int, *, 
     assert seen == ({"fleet-a"} if rolls else frozenset())
 
 
+@pytest.mark.parametrize(
+    "status, said",
+    [
+        pytest.param({}, False, id="nothing yet"),
+        pytest.param({"observedGeneration": 2}, False, id="no condition"),
+        pytest.param(
+            {"observedGeneration": 1, "conditions": [{"type": "Reconciling", "status": "False"}]}, False, id="old"
+        ),
+        pytest.param(
+            {"observedGeneration": 2, "conditions": [{"type": "Reconciling", "status": "True"}]},
+            False,
+            id="it rolls out",
+        ),
+        pytest.param(
+            {"observedGeneration": 2, "conditions": [{"type": "Reconciling", "status": "False"}]}, True, id="it is"
+        ),
+    ],
+)
+def test_what_a_status_says_of_a_generation(status: dict[str, Any], *, said: bool) -> None:
+    assert rolled_out(status, 2) is said
+
+
 NEW = body("new")
 
 
@@ -70,6 +92,11 @@ NEW = body("new")
         pytest.param(Apply(NEW), body("new"), False, id="the same again"),
         pytest.param(Create(NEW), None, True, id="it is made"),
         pytest.param(Adopt(NEW, body("old")), body("old"), False, id="it is taken over"),
+        pytest.param(
+            HandAllOver(body("old")), body("old"), True, id="it was just made, and gets another at the next look"
+        ),
+        pytest.param(Disown(body("old")), body("old"), True, id="what its create holds goes first"),
+        pytest.param(Disown(body("new")), body("new"), False, id="what its create holds goes, and nothing is new"),
     ],
 )
 def test_what_gets_another_manifest_now_rolls_out(action: Action, there: dict[str, Any] | None, *, rolls: bool) -> None:

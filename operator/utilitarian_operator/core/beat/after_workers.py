@@ -16,7 +16,7 @@ from utilitarian_operator.core.containers import spec_of_ours
 from utilitarian_operator.core.labels import POOL_LABEL, Owner
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.objects import manifests
-from utilitarian_operator.core.objects.actions import Action, Apply, controlled_by
+from utilitarian_operator.core.objects.actions import RENEWING, Action, Apply, controlled_by
 from utilitarian_operator.core.objects.refusals import Refusals
 from utilitarian_operator.core.objects.wanted import (
     DEPLOYMENT,
@@ -133,7 +133,7 @@ def _rolling(
     renewed = {
         it.name
         for it, action in actions
-        if isinstance(action, Apply)
+        if isinstance(action, RENEWING)
         and it.kind == DEPLOYMENT
         and it.name in live
         and not refusals.refused(it)

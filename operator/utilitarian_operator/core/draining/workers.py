@@ -10,6 +10,7 @@ from utilitarian_operator.core.draining.steps import PoolWorkers, Worker
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Present
+from utilitarian_operator.core.sizing.fleet_limits import takes_back
 
 ASKED_AFTER = timedelta(seconds=3)
 """Time in which a worker that was not asked before has said what it holds, or is one that doesn't answer."""
@@ -52,9 +53,7 @@ def pool_workers(
         workers,
         snapshot.replicas or 0,
         rolling_out=_rolling_out(snapshot),
-        # Celery's gevent workers may crash when a queue is added again (celery/celery#4775), and of a catch-all's
-        # worker it is no longer known what it consumed.
-        may_return=pool is not None and not pool.is_catch_all and pool.worker.execution != "gevent",
+        may_return=pool is not None and takes_back(pool),
         queues=tuple(snapshot.queues),
         asked=not silent or shrinking_for >= ASKED_AFTER,
         agreed=agreed(snapshot),

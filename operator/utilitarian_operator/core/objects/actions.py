@@ -93,6 +93,9 @@ class Delete:
 Action: TypeAlias = Create | Apply | Adopt | HandOver | HandAllOver | Disown | ScaleTo | Delete
 T = TypeVar("T")
 
+RENEWING = (Create, Apply, HandAllOver, Disown)
+"""What an object gets that is not as its manifest asks: an apply, or what must be done a look before it."""
+
 MOST_HANDED_OVER = 4
 """Objects of a fleet that are handed over at one look."""
 

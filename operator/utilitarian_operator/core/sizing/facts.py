@@ -24,6 +24,7 @@ class Facts:
         idle: workers that say they hold nothing but tasks that wait for their ETA, or whose container doesn't run.
         running: tasks that run, by the workers' own word.
         draining: leaving workers whose pods are not ended yet, whether the Deployment asks for them or not.
+        returnable: those of them that hold tasks, and may consume again if more workers are wanted.
         deferred: tasks that wait for their ETA in a worker that stays.
         arrived: tasks that came since the last look; None without statistics.
         completed: tasks that ended since the last look, of workers that say so; None where none does.
@@ -72,6 +73,7 @@ class Facts:
     measured: tuple[PodUsage, ...] = ()
     consumed: bool = False
     seen_ready: int = 0
+    returnable: int = 0
 
     @property
     def nothing_to_do(self) -> bool:
@@ -120,6 +122,7 @@ def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
         held_up=_held_up(snapshot),
         consumed=all(isinstance(it, Present) and it.consumers > 0 for it in snapshot.queues.values()),
         seen_ready=_seen_ready(snapshot) if isinstance(ready, Unknown) else 0,
+        returnable=snapshot.returnable,
     )
 
 

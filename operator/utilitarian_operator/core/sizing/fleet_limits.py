@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
+from types import MappingProxyType
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.sizing.decision import Decision, Rule
@@ -58,13 +59,15 @@ def within(
     decisions: Mapping[str, Decision],
     current: Mapping[str, int],
     leaving: int,
+    returnable: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Decision]:
     """The decisions cut down to the fleet's ceiling.
 
     A pool that has a worker and work keeps one whatever the others need. Every other pool that wants any worker has its
     share begin with one; the rest is shared by priority, and between pools of the same priority the one with workers
     keeps them. Workers beyond their pool's share leave by the drain, and hold their places until they are gone: until
-    then the others can't grow into them, also where their own pool wants them no more.
+    then the others can't grow into them, also where their own pool wants them no more. A pool that takes some of its
+    own back needs no place for them.
 
     Args:
         ceiling: `spec.maxWorkers`; None is no ceiling.
@@ -72,19 +75,29 @@ def within(
         decisions: by pool name, for each of `pools`.
         current: workers asked for now, by pool name, without those that drain.
         leaving: workers on their way out, of pools that are no longer asked for as well.
+        returnable: those of them that their pool takes back before it starts new ones, by its name.
     """
     if ceiling is None or sum(max(current[name], d.replicas) for name, d in decisions.items()) + leaving <= ceiling:
         return dict(decisions)
     wanted = {pool.name: decisions[pool.name].replicas for pool in by_priority(pools)}
     lasting = {name: min(number, current[name], int(_has_work(decisions[name]))) for name, number in wanted.items()}
     shares = _filled(lasting, max(ceiling - sum(lasting.values()), 0), _goals(pools, wanted, current))
-    kept = {name: min(share, current[name]) for name, share in shares.items()}
+    kept = {name: min(share, current[name] + returnable.get(name, 0)) for name, share in shares.items()}
     free = ceiling - sum(current[name] for name in wanted) - leaving
     granted = _filled(kept, max(free, 0), [{name: min(share, 1) for name, share in shares.items()}, shares])
     because = f"maxWorkers is {plural(ceiling, 'worker')} for the whole fleet, shared by priority"
     return {
         name: held_back(d, granted[name], because) if granted[name] < d.replicas else d for name, d in decisions.items()
     }
+
+
+def takes_back(pool: Pool) -> bool:
+    """Whether a worker of a pool that cancelled its consumers may consume again.
+
+    Celery's gevent workers may crash when a queue is added again (celery/celery#4775), and of a catch-all's worker it
+    is no longer known what it consumed.
+    """
+    return not pool.is_catch_all and pool.worker.execution != "gevent"
 
 
 def _has_work(decision: Decision) -> bool:

@@ -70,6 +70,10 @@ class Beside(Protocol):
     def draining(self) -> int:
         """Workers on their way out."""
 
+    @property
+    def returnable(self) -> int:
+        """Those of them that it takes back before it starts new ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -164,7 +168,8 @@ def _shared(
     current = {name: it.current for name, it in there.items()}
     shared = budget.in_turn(fleet.pools, decisions, current, turns, context.now)
     leaving = sum(it.draining for it in there.values()) + context.removed
-    return budget.within(fleet.max_workers, fleet.pools, shared, current, leaving)
+    returnable = {it.name: there[it.name].returnable for it in fleet.pools if budget.takes_back(it)}
+    return budget.within(fleet.max_workers, fleet.pools, shared, current, leaving, returnable)
 
 
 def _with_turns(

@@ -5,8 +5,9 @@ A status that says of a new generation that all is rolled out has what waits for
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.blocker import Blocker
-from utilitarian_operator.core.objects.actions import Action, Apply, Create, controlled_by
+from utilitarian_operator.core.objects.actions import RENEWING, Action, controlled_by
 from utilitarian_operator.core.objects.drift import Applied
 from utilitarian_operator.core.objects.refusals import Refusals
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, STATEFUL_SET, Live, Wanted, is_applied
@@ -31,11 +32,18 @@ def rollouts(
         live: the objects seen.
         refusals: what the API server refused.
         applied: what was applied last, by kind and name.
-        new: whether the status has yet to speak of the newest spec.
+        new: whether the status has yet to say of the newest spec that it is rolled out.
         beat_waits: whether beat's new version does.
     """
     now = to_be_renewed(actions, live, refusals) if new else ()
     return frozenset({*outdated(live), *unobserved(live, applied), *now, *(live[STATEFUL_SET] if beat_waits else ())})
+
+
+def rolled_out(status: ReadOnlyObject, generation: int) -> bool:
+    """Whether a status says of a generation that it is rolled out."""
+    if status.get("observedGeneration") != generation:
+        return False
+    return any((it.get("type"), it.get("status")) == ("Reconciling", "False") for it in status.get("conditions", ()))
 
 
 def outdated(live: Live) -> Iterator[str]:
@@ -67,7 +75,9 @@ def unobserved(live: Live, applied: Mapping[tuple[str, str], Applied]) -> Iterat
 
 
 def to_be_renewed(actions: Iterable[tuple[Wanted, Action]], live: Live, refusals: Refusals) -> Iterator[str]:
-    """The objects that are made, or get another manifest, now, by name; what is refused has no rollout.
+    """The objects that are made, or get another manifest, now or at the next look, by name.
+
+    What is refused has no rollout. One that was just made is handed over to apply first, and applied a look later.
 
     Args:
         actions: that are due.
@@ -75,7 +85,7 @@ def to_be_renewed(actions: Iterable[tuple[Wanted, Action]], live: Live, refusals
         refusals: what the API server refused.
     """
     for it, action in actions:
-        if it.kind in _WITH_PODS and isinstance(action, Create | Apply) and not refusals.refused(it):
+        if it.kind in _WITH_PODS and isinstance(action, RENEWING) and not refusals.refused(it):
             there = live[it.kind].get(it.name)
             if there is None or not is_applied(it.manifest, there):
                 yield it.name

@@ -120,6 +120,12 @@ class PodSnapshot:
         return self.caught_up and self.cheapest and (self.gate is False or not self.gated)
 
     @property
+    def returnable(self) -> bool:
+        """Whether it was chosen to leave, surely holds tasks, and nothing was done yet by which it could go."""
+        chosen = self.marked is not None and not self.leaving and not self.released and self.gate is not False
+        return chosen and isinstance(self.held, WorkerLoad) and bool(self.held.active or self.held.reserved)
+
+    @property
     def word(self) -> WorkerLoad | None:
         """What its worker said last, with its queues if possible, some seconds ago perhaps; None if it is silent."""
         held = None if isinstance(self.held, Unknown) else self.held

@@ -55,6 +55,11 @@ class PoolSnapshot:
         there = [pod for pod in self.pods if not pod.leaving]
         return min(sum(pod.released for pod in there), max(len(there) - (self.replicas or 0), 0))
 
+    @cached_property
+    def returnable(self) -> int:
+        """Workers chosen to leave that surely hold tasks: they are taken back before a new one is started."""
+        return sum(pod.returnable for pod in self.pods)
+
     def finishing(self, at: datetime) -> int:
         """Workers that are being deleted and finish what they hold, as in a rollout; not those that are overdue."""
         leaving = [pod.leaves_by for pod in self.pods if pod.leaving and pod.running]
