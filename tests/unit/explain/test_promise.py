@@ -13,6 +13,15 @@ POOL = pool(concurrency=20, drainWithin="10m")
 MEMORY = {"startUp": 28}
 
 
+SOON = {"number": 5, "firstDue": "2026-03-02T12:00:01Z", "returns": 1, "slept": True}
+NAP = MEMORY | {"nap": SOON | {"firstDue": "2026-03-02T15:00:00Z"}}
+
+
+def beside_a_finding(rule: str, before: int) -> dict[str, Any]:
+    step = {"rule": rule, "before": before, "after": 0, "because": "why"}
+    return {"backlog": 5, "desired": 0, "reason": "RunMissed", "trail": [step]}
+
+
 def run(eta: str | None, deadline: str | None) -> dict[str, Any]:
     return {"run": {"name": "r", "eta": eta, "deadline": deadline}, "backlog": 1, "desired": 1, "ready": 1}
 
@@ -24,6 +33,11 @@ def run(eta: str | None, deadline: str | None) -> dict[str, Any]:
         pytest.param({"backlog": 0}, Kept.YES, id="nothing waits"),
         pytest.param({"backlog": 5, "reason": "wait"}, Kept.YES, id="it waits until it is due"),
         pytest.param({"backlog": 5, "reason": "hold"}, Kept.NONE, id="it waits for the next run"),
+        pytest.param(beside_a_finding("wait", 1), Kept.YES, id="it waits until it is due, and a run was missed"),
+        pytest.param(beside_a_finding("hold", 0), Kept.NONE, id="it waits for the next run, and one was missed"),
+        pytest.param({"backlog": 5, "memory": NAP}, Kept.YES, id="all wait for their own time"),
+        pytest.param({"backlog": 6, "memory": NAP}, Kept.NO, id="one does not"),
+        pytest.param({"backlog": 5, "memory": {"nap": SOON}}, Kept.NO, id="their time has come"),
         pytest.param({"backlog": 5, "desired": 0}, Kept.NO, id="no worker comes"),
         pytest.param({"backlog": 20_000, "desired": 9, "memory": MEMORY}, Kept.YES, id="the worked example"),
         pytest.param({"backlog": 20_000, "desired": 8, "memory": MEMORY}, Kept.NO, id="one worker less"),

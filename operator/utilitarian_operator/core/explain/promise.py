@@ -7,7 +7,10 @@ from math import ceil
 from typing import Any
 
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.sizing.decision import Rule
+from utilitarian_operator.core.explain.from_status import facts_from_status, trail_from_status
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.sizing.decision import Decision, Rule
+from utilitarian_operator.core.sizing.eta_sleep import deferring
 from utilitarian_operator.core.sizing.memory import seconds_per_task, start_up_s
 from utilitarian_operator.core.sizing.memory_json import from_text
 from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP
@@ -27,7 +30,8 @@ def promise(pool: Pool, of_pool: Mapping[str, Any], now: datetime) -> Kept:
     """Whether a pool keeps its promise with the work and the workers that its status tells of.
 
     A run with a deadline is to be done by it. Else the work that is there now is to be started within `drainWithin`
-    from now: in whole waves of as many tasks as the workers have slots, after a start where none is ready.
+    from now: in whole waves of as many tasks as the workers have slots, after a start where none is ready. Tasks that
+    wait for their own time are no such work.
 
     Worked example: 20,000 tasks of 5 s, 9 workers of 20 slots, none ready, a start of 28 s: 112 waves, the last of
     which starts after 28 + 111 * 5 = 583 s; kept with `drainWithin: 10m`.
@@ -37,23 +41,27 @@ def promise(pool: Pool, of_pool: Mapping[str, Any], now: datetime) -> Kept:
         of_pool: the pool's entry in the status.
         now: the one clock.
     """
-    run, backlog = of_pool.get("run") or {}, of_pool.get("backlog")
+    run = of_pool.get("run") or {}
     if run.get("deadline") and run.get("eta"):
         return Kept.YES if _moment(run["eta"]) <= _moment(run["deadline"]) else Kept.NO
-    if backlog is None:
+    memory, trail = from_text(of_pool.get("memory"), now), trail_from_status(of_pool)
+    start_s = start_up_s(memory, FIRST_GUESS_START_UP)
+    backlog = deferring(facts_from_status(of_pool, now), memory.eta_sleep, start_s, now).ready
+    # The reason may be what is wrong with the pool.
+    rule = Decision(of_pool.get("desired") or 0, trail).rule if trail else of_pool.get("reason")
+    if isinstance(backlog, Unknown):
         return Kept.UNKNOWN
-    if not backlog or of_pool.get("reason") == Rule.WAIT:
+    if not backlog or rule == Rule.WAIT:
         return Kept.YES
-    if of_pool.get("reason") == Rule.HOLD:
+    if rule == Rule.HOLD:
         return Kept.NONE
     slots = (of_pool.get("desired") or 0) * pool.worker.concurrency
     if not slots:
         return Kept.NO
-    memory = from_text(of_pool.get("memory"), now)
     waves = ceil((backlog + (of_pool.get("busy") or 0)) / slots)
     last_s = (waves - 1) * seconds_per_task(pool, memory, now)
     if not of_pool.get("ready"):
-        last_s += start_up_s(memory, FIRST_GUESS_START_UP)
+        last_s += start_s
     return Kept.YES if last_s <= pool.scaling.drain_within.total_seconds() else Kept.NO
 
 
