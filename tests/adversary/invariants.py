@@ -93,7 +93,7 @@ class Invariants:
         now, place = self._world.loop.now, path.partition("/ns/")[2]
         if place.startswith("events"):
             self.writes["event"] += 1
-            self._readable(body.get("note", ""))
+            self.readable(body.get("note", ""))
             return
         kind = "status" if place.startswith("utilitarianworkerpools") else f"{method} {place.partition('/')[0]}"
         self.writes[kind] += 1
@@ -202,7 +202,7 @@ class Invariants:
         doubtful = [it for it in texts if it not in self._fine and _is_doubtful(it)]
         self._fine = {*texts}.difference(doubtful)
         for said in doubtful:
-            self._readable(said)
+            self.readable(said)
             if FOUGHT in said or (SILENT_NODE.search(said) and self._nodes_answer):
                 self.breach("false-alarm", said, said[:20])
         for pool in status.get("pools") or []:
@@ -217,7 +217,7 @@ class Invariants:
             if len(repr(memory)) > LARGEST_MEMORY:
                 self.breach("memory-size", f"pool {pool['name']}: {len(repr(memory))} characters", pool["name"])
 
-    def _readable(self, said: Any) -> None:
+    def readable(self, said: Any) -> None:
         """A sentence, or another value, is about to be shown to a person."""
         if isinstance(said, str) and NO_WORDS.search(said):
             self.breach("not-a-sentence", said)

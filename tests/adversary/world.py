@@ -22,6 +22,7 @@ from tests.adversary import broker_connection, faults, fleet, people, rest
 from tests.adversary import plan as plans
 from tests.adversary.api_requests import Weather
 from tests.adversary.api_server import NAMESPACE, ApiServer, Object
+from tests.adversary.asked import EACH_S, Asked
 from tests.adversary.awake import Awake
 from tests.adversary.beats import Beats
 from tests.adversary.controllers import Deployments, controller
@@ -371,6 +372,7 @@ class World:
         self.rabbit.every(1.0, self.invariants.look)
         self.rabbit.every(1.0, Awake(self).look)
         self.rabbit.every(1.0, Late(self).look)
+        self.rabbit.every(EACH_S, Asked(self).look)
         self.rabbit.every(1.0, self.beat.look)
         self.rabbit.every(60.0, self.invariants.look_at_questions)
         for fault in self.plan if self._asked is None else ():

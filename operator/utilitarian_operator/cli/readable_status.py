@@ -28,7 +28,7 @@ def faults(status: Any) -> list[ErrorDetails]:
 
 def readable(resource: Object) -> tuple[Object, tuple[str, ...]]:
     """The resource with as much of its status as can be shown, and the paths of what is left out."""
-    wrong = [it for it in faults(resource.get("status") or {}) if it["type"] not in _OF_ANOTHER_SIZE]
+    wrong = [it for it in faults(resource.get("status") or {}) if not _can_be_shown(it)]
     if not wrong:
         return resource, ()
     places = sorted({_place(it) for it in wrong}, reverse=True)  # the last of a list first: those before keep theirs
@@ -36,6 +36,12 @@ def readable(resource: Object) -> tuple[Object, tuple[str, ...]]:
     for place in places:
         shown = _without(shown, place)
     return {**shown, "status": shown.get("status") or {}}, tuple(field_path(it) for it in reversed(places))
+
+
+def _can_be_shown(error: ErrorDetails) -> bool:
+    """Whether a value is of its type, and only of another size, or another word than this version knows."""
+    another_type = error["type"] == "literal_error" and not isinstance(error["input"], str)
+    return error["type"] in _OF_ANOTHER_SIZE and not another_type
 
 
 def _place(error: ErrorDetails) -> tuple[int | str, ...]:

@@ -133,7 +133,7 @@ def _text(found: Found, resource: Object, now: datetime, *, wide: bool) -> Itera
 def figures(resource: Mapping[str, Any], now: datetime) -> str:
     """A fleet in one line: `workers 3/15, queues 1/2, mode Paused until 2026-11-24T12:00:00Z`."""
     status = resource.get("status") or {}
-    found = ", ".join(f"{name} {status.get(name, '?')}" for name in ("workers", "queues", "mode"))
+    found = ", ".join(f"{name} {_count(status, name)}" for name in ("workers", "queues", "mode"))
     until_then = by_hand(annotations_of(resource))[0].pause("Auto", now)
     if status.get("mode") == "Paused" and mode_of(resource) == "Auto" and until_then:
         found += f" until {timestamp(until_then)}"

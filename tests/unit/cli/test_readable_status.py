@@ -45,6 +45,8 @@ def test_what_is_new_or_missing_or_of_another_size_stays(status: dict[str, Any])
         ({"pools": "none"}, "status.pools"),
         ({"beat": {"ready": 1}}, "status.beat.ready"),
         ({"conditions": ["Ready"]}, "status.conditions[0]"),
+        ({"conditions": [{"type": "Ready", "status": None}]}, "status.conditions[0].status"),
+        ({"conditions": [{"type": "Ready", "status": 5}]}, "status.conditions[0].status"),
         ({"pools": [{"name": ["a"]}]}, "status.pools[0]"),
         ({"pools": [{"name": "a", "run": {"name": 3, "remaining": 1.5}}]}, "status.pools[0].run"),
     ],

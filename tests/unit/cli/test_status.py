@@ -97,3 +97,10 @@ def test_a_pause_has_its_end(mode: str, spec: str | None, said: str) -> None:
     body["spec"] |= {"mode": spec} if spec else {}
     head = operator_command("status", "-f", "-", stdin=json.dumps(body)).stdout.splitlines()[0]
     assert head == f"metering/utilitarian: workers 3/15, queues 1/2, {said}"
+
+
+def test_what_stands_there_as_null_is_not_known() -> None:
+    body = load(SAVED.read_text())
+    body["status"] |= {"workers": None, "mode": None}
+    head = operator_command("status", "-f", "-", stdin=json.dumps(body)).stdout.splitlines()[0]
+    assert head == "metering/utilitarian: workers ?, queues 1/2, mode ?"
