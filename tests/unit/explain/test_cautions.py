@@ -122,6 +122,25 @@ def test_nothing_is_said_of_what_is_well(spec: str) -> None:
     assert found(spec) == ()
 
 
+@pytest.mark.parametrize("entry", ["{}", "{image: x}", "x", "null", "[]", "{name: 1}", "{name: {}}"])
+@pytest.mark.parametrize("kind", ["containers", "initContainers", "volumes"])
+def test_nothing_is_said_of_what_the_api_server_will_refuse(kind: str, entry: str) -> None:
+    assert found(beside(entry, kind)) == ()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        beside("{name: proxy, image: p, lifecycle: 1, env: [x, {name: []}]}"),
+        beside("{name: proxy, image: p, lifecycle: preStop, env: 1}"),
+        beside("{name: v, persistentVolumeClaim: {claimName: {}}}", "volumes"),
+        beside("{name: v, persistentVolumeClaim: {x: y}}", "volumes"),
+    ],
+)
+def test_parts_that_are_none_are_read_past(spec: str) -> None:
+    assert len(found(spec)) == 1
+
+
 def test_the_measured_seconds_count_where_there_are_any() -> None:
     spec = pool("worker: {prefetchMultiplier: 4}, scaling: {taskDuration: 1s, drainWithin: 10m}")
     assert found(spec) == found(spec, {"a": 2.0}) == ()

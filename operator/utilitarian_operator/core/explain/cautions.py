@@ -7,6 +7,7 @@ mistake is a warning of `api/validation/resource_rules.py`, which the API server
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.objects import Object
@@ -128,9 +129,9 @@ def _prefetch_behind_a_task(_: Fleet, pool: Pool, s: float) -> _Found:
 def _volume_of_one_node(fleet: Fleet, pool: Pool, _: float) -> _Found:
     if pool.scaling.max == 1 and not pool.rollout.surges:
         return
-    for volume in _pod(fleet, pool).get("volumes") or ():
-        claim = volume.get("persistentVolumeClaim")
-        what = f"claim {claim['claimName']}" if claim and not claim.get("readOnly") else ""
+    for volume in _named(_pod(fleet, pool).get("volumes")):
+        claim = _map(volume.get("persistentVolumeClaim"))
+        what = f"claim {claim.get('claimName')}" if claim and not claim.get("readOnly") else ""
         what = what or next((f"volume {volume['name']} ({kind})" for kind in _ONE_NODE if kind in volume), "")
         if not what:
             continue
@@ -144,7 +145,9 @@ def _volume_of_one_node(fleet: Fleet, pool: Pool, _: float) -> _Found:
 
 
 def _sidecar_ends_first(fleet: Fleet, pool: Pool, _: float) -> _Found:
-    beside = [it["name"] for it in _pod(fleet, pool)["containers"] if it["name"] != WORKER and not waits(it)]
+    others = [it for it in _named(_pod(fleet, pool).get("containers")) if it["name"] != WORKER]
+    told = {it["name"]: {"lifecycle": _map(it.get("lifecycle")), "env": _named(it.get("env"))} for it in others}
+    beside = [name for name, container in told.items() if not waits(container)]
     if beside:
         yield (
             "pod.template",
@@ -174,3 +177,13 @@ def _pod(fleet: Fleet, pool: Pool) -> Object:
     """The pod's specification as it will be, templates included."""
     spec: Object = deployment(Owner("", "NAME", ""), fleet, pool)["spec"]["template"]["spec"]
     return spec
+
+
+def _named(value: object) -> list[Object]:
+    """The entries of a list that have a name; a template may have others, which the API server will refuse."""
+    entries = value if isinstance(value, list) else []
+    return [it for it in entries if isinstance(it, dict) and isinstance(it.get("name"), str)]
+
+
+def _map(value: Any) -> Object:
+    return value if isinstance(value, dict) else {}
