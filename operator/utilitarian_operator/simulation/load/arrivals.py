@@ -40,14 +40,14 @@ class Tasks:
     Args:
         at: when each comes, seconds since the start of the load.
         seconds: how long each runs.
-        queue: index into `queues`, one byte a task.
+        queue: index into `queues`.
         queues: names.
         eta: for tasks with an ETA, by index: when they may start; seconds since the start of the load.
     """
 
     at: "array[float]"
     seconds: "array[float]"
-    queue: bytearray
+    queue: Sequence[int]
     queues: tuple[str, ...]
     eta: dict[int, float]
 
@@ -82,12 +82,12 @@ _Stream = tuple[list[float], list[float], dict[int, float]]
 
 
 def _merged(streams: Sequence[_Stream], queues: tuple[str, ...]) -> Tasks:
-    whose = bytearray()
+    whose = array("I")
     times: list[float] = []
     seconds: list[float] = []
     etas: list[float] = []
     for index, (at, durations, eta) in enumerate(streams):
-        whose += bytes([index]) * len(at)
+        whose += array("I", [index]) * len(at)
         etas += [eta.get(i, 0.0) for i in range(len(at))] if eta else [0.0] * len(at)
         times += at
         seconds += durations
@@ -96,7 +96,7 @@ def _merged(streams: Sequence[_Stream], queues: tuple[str, ...]) -> Tasks:
     return Tasks(
         array("d", [times[i] for i in order]),
         array("d", [seconds[i] for i in order]),
-        bytearray(whose[i] for i in order),
+        array("I", [whose[i] for i in order]),
         queues,
         due,
     )

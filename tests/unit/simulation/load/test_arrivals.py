@@ -1,10 +1,13 @@
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import pytest
 
+from tests.support.pools import fleet
 from tests.support.simulated import load, stage
 from utilitarian_operator.simulation.load.arrivals import cron_times
+from utilitarian_operator.simulation.play import scene
 
 HOUR, DAY = 3600, 86400
 
@@ -27,6 +30,15 @@ def test_a_queue_draws_the_same_whatever_comes_to_others() -> None:
     beside = stage({"more": {"arrivals": [{"rate": "1/s"}]}, "work": work}).tasks["pool"]
     place = beside.queues.index("work")
     assert [at for at, whose in zip(beside.at, beside.queue, strict=True) if whose == place] == list(alone.at)
+
+
+def test_a_pool_may_have_more_queues_than_a_byte_can_number() -> None:
+    """As a catch-all has."""
+    names = [f"queue-{number}" for number in range(300)]
+    queues: dict[str, Any] = {name: {"arrivals": [{"rate": "1/d"}]} for name in names}
+    catch_all = fleet({"name": "all", "queues": None}, {"name": "other"})
+    (found, _) = scene(catch_all, load(queues), days=1, seed=1, folder=Path()).tasks.values()
+    assert [found.queues[whose] for whose in found.queue] == names
 
 
 def test_seconds_have_the_median_and_the_percentile_that_were_given() -> None:
