@@ -62,6 +62,7 @@ FULL = Memory(
     first_worker_spent=True,
     first_worker_turn=NOW - timedelta(hours=3),
     eta_sleep=EtaSleep(3, NOW, 1, slept=True),
+    of_queues="5f2a9c01",
     runs=(OpenRun("monthly", NOW, NOW, NOW, NOW, 7, 6, 5, 4.5, NOW, missed=True, at_risk=True),),
     opened=(("monthly", NOW),),
     history=(

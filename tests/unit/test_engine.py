@@ -20,6 +20,8 @@ from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnaps
 from utilitarian_operator.core.observation.fleet import Readings
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.plan import Outcome, Plan
+from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
+from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
 from utilitarian_operator.core.spec.references import Content, Target
 from utilitarian_operator.core.status.change import Written
@@ -502,6 +504,22 @@ def test_tasks_that_stay_on_the_broker_before_are_told_once() -> None:
     (note,), after = told(moved, BrokerName(frozenset({"new:5672"}), "/", "new"))
     assert "5 tasks waited on the old one" in note
     assert told(replace(moved, state=after), BrokerName(frozenset({"new:5672"}), "/", "new"))[0] == []
+
+
+@pytest.mark.parametrize("name, workers", [("old", 0), ("new", 1)])
+def test_what_waits_for_its_time_on_the_broker_before_lets_nothing_wait_on_another(name: str, workers: int) -> None:
+    look = at_rest(Look(waiting=5))
+    _, state = look.decided()
+    asleep = Memory(eta_sleep=EtaSleep(5, NOW + timedelta(hours=9), 1, slept=True))
+    old = BrokerName(frozenset({"old:5672"}), "/", "old")
+    moved = replace(look, state=replace(state, broker=old, memories={"a": asleep}))
+    seen = moved.seen()
+    assert seen.read is not None
+    broker = replace(seen.read.broker, hosts=frozenset({f"{name}:5672"}), vhost="/", cluster=name)
+    spec = Spec(*(Acceptance(look.resource).judge(look.resource),) * 2)
+    plan, _ = step(spec, replace(seen, read=replace(seen.read, broker=broker)), moved.state, NOW + SECOND)
+    assert plan.figures is not None
+    assert plan.figures.decisions["a"].trail[0].after == workers
 
 
 def reconciling(plan: Plan) -> str:

@@ -235,6 +235,7 @@ def context_of(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContex
         state: of the look.
         snapshot: what was seen at it.
     """
+    before, named = state.broker, state.sightings.broker
     return FleetContext(
         now=snapshot.at,
         running_for=abs(snapshot.at - state.started),  # the clock may have been set back
@@ -244,6 +245,7 @@ def context_of(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContex
         paused_until=spec.paused_until(snapshot.at),
         given_up=spec.given_up,
         contested=state.writers.contested_pools,
+        moved=before is not None and named is not None and named.is_another_than(before),
         removed=sum(it.current + it.draining for it in snapshot.leftover.values()),
     )
 

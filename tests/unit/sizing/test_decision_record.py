@@ -21,5 +21,5 @@ SEEN = st.builds(
 
 @given(SEEN)
 def test_a_look_reads_back_as_it_was_written(seen: Facts) -> None:
-    look = Look(FleetContext(NOW, timedelta(seconds=1.5), 3, removed=2), {"a": seen}, {})
+    look = Look(FleetContext(NOW, timedelta(seconds=1.5), 3, moved=True, removed=2), {"a": seen}, {})
     assert from_text(json.loads(json.dumps(to_text(look.context, look.seen, {})))) == look

@@ -106,6 +106,13 @@ CASES = {
         "nothing changes",
         memory=Memory(eta_sleep=EtaSleep(3, NOW + timedelta(hours=1), 0)),
     ),
+    "but where that time has come": Case(
+        facts(None, seen_ready=3),
+        1,
+        "demand",
+        "3 tasks wait on the queues that can be seen",
+        memory=Memory(eta_sleep=EtaSleep(3, NOW, 0)),
+    ),
     "no more are asked for while those that are there fail": Case(
         facts(20_000, current=3, held_up="pod a: CrashLoopBackOff"),
         3,

@@ -35,6 +35,7 @@ def to_text(context: FleetContext, seen: Mapping[str, Facts], decisions: Mapping
         "running_for": context.running_for.total_seconds(),
         "good_looks": context.good_looks,
         "removed": context.removed,
+        "moved": context.moved,
         "seen": {name: _facts(facts) for name, facts in seen.items()},
         "decided": {name: [decision.replicas, decision.rule] for name, decision in decisions.items()},
     }
@@ -51,6 +52,7 @@ def from_text(text: Mapping[str, Any]) -> Look:
         running_for=timedelta(seconds=text["running_for"]),
         good_looks=text["good_looks"],
         removed=text.get("removed", 0),
+        moved=text.get("moved", False),
     )
     seen = {name: _read_facts(facts) for name, facts in text["seen"].items()}
     return Look(context, seen, {name: (replicas, rule) for name, (replicas, rule) in text["decided"].items()})

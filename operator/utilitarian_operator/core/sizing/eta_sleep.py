@@ -43,7 +43,7 @@ def deferring(facts: Facts, sleep: EtaSleep | None, start_up_s: float, now: date
     """The facts with the messages that a sleep gave back as deferred, until a worker must start to be there in time."""
     if sleep is None or facts.at_least is None or not isinstance(facts.ready, int):
         return facts
-    if now >= sleep.first_due - timedelta(seconds=start_up_s):
+    if not not_yet_due(sleep, start_up_s, now):
         return facts
     if facts.current and not sleep.slept:
         return facts  # its workers still hold them
@@ -58,6 +58,13 @@ def deferring(facts: Facts, sleep: EtaSleep | None, start_up_s: float, now: date
         deferred=facts.deferred + number,
         first_due=min(sleep.first_due, facts.first_due or sleep.first_due) if number else facts.first_due,
     )
+
+
+def not_yet_due(sleep: EtaSleep | None, start_up_s: float, now: datetime) -> int:
+    """Messages that a sleep gave back and that are no work yet; 0 once a worker must start to be there in time."""
+    if sleep is None or now >= sleep.first_due - timedelta(seconds=start_up_s):
+        return 0
+    return sleep.number
 
 
 def followed(sleep: EtaSleep | None, facts: Facts) -> EtaSleep | None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from utilitarian_operator.api.effective import Pool
@@ -65,6 +67,7 @@ class Memory:
         first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
         first_worker_turn: when its last turn to start that worker began; None once its queues are there.
         eta_sleep: with tasks that wait for their time, or the last one while some of them may; None without any.
+        of_queues: what stands for the queues that the sleep and the first worker are of; empty without either.
         runs: open.
         opened: start of the newest run of each schedule that was opened.
         history: the last runs that are over, the newest first.
@@ -96,6 +99,7 @@ class Memory:
     first_worker_spent: bool = False
     first_worker_turn: datetime | None = None
     eta_sleep: EtaSleep | None = None
+    of_queues: str = ""
     runs: tuple[OpenRun, ...] = ()
     opened: tuple[tuple[str, datetime], ...] = ()
     history: tuple[PastRun, ...] = ()
@@ -174,6 +178,36 @@ def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: ti
         memory = changed(memory, usage=learned(memory.usage, pool.worker.concurrency, facts.measured, now))
     arrivals = _arrived(facts, memory.arrivals, now, max(window, SHORTEST_WINDOW))
     return changed(memory, arrivals=arrivals, looked_at=now)
+
+
+def of_its_queues(pool: Pool, memory: Memory, *, moved: bool) -> Memory:
+    """The memory, without what it has of other queues: work on the new ones would count as what waits for its time.
+
+    Args:
+        pool: the effective spec.
+        memory: of the look before.
+        moved: whether the URL names another broker since then.
+    """
+    # Of an operator's earlier version it is not known which queues it is of.
+    if not _has_of_queues(memory) or (not moved and memory.of_queues in {"", _mark(pool.queues)}):
+        return memory
+    return changed(memory, eta_sleep=None, first_worker_since=None, first_worker_spent=False, of_queues="")
+
+
+def marked(pool: Pool, memory: Memory) -> Memory:
+    """The memory with what stands for the queues of which it has something."""
+    mark = _mark(pool.queues) if _has_of_queues(memory) else ""
+    return memory if mark == memory.of_queues else changed(memory, of_queues=mark)
+
+
+def _has_of_queues(memory: Memory) -> bool:
+    return memory.eta_sleep is not None or memory.first_worker_spent or memory.first_worker_since is not None
+
+
+@lru_cache(maxsize=1024)
+def _mark(queues: tuple[str, ...]) -> str:
+    """A few characters instead of all names: a status has a hundred pools of forty queues."""
+    return sha256("\n".join(sorted(queues)).encode()).hexdigest()[:8]
 
 
 def _without_the_future(memory: Memory, now: datetime) -> Memory:

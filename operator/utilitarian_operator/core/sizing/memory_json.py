@@ -129,6 +129,7 @@ def read(reader: Reader, text: object) -> Memory:
         first_worker_turn=moment("firstWorkerTurn"),
         first_worker_spent=reader.at(".firstWorkerSpent").flag(written.get("firstWorkerSpent")),
         eta_sleep=_eta_sleep(reader.at(".nap"), written.get("nap")),
+        of_queues=(reader.at(".ofQueues").name(written["ofQueues"]) or "") if "ofQueues" in written else "",
         runs=each("runs", _run),
         opened=each("opened", _named_start),
     )

@@ -16,7 +16,7 @@ from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_to_sleep
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.memory import FRESH, Memory, remember, start_up_s
+from utilitarian_operator.core.sizing.memory import FRESH, Memory, marked, of_its_queues, remember, start_up_s
 from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP, RuleInput, arrival_window
 from utilitarian_operator.core.sizing.rules import decide
 from utilitarian_operator.core.spec.by_hand import RunByHand
@@ -39,6 +39,7 @@ class FleetContext:
         paused_until: when a person's pause ends; None where none is in force, or where it has no end.
         given_up: why pools leave their queues to another resource, by pool name.
         contested: the client to which the number of a pool's workers is left, by pool name.
+        moved: whether the URL names another broker since the look before.
         removed: workers of pools that are no longer asked for, which hold their places until they are gone.
         in_words: whether a person reads why. A simulation decides 100,000 times, and only the numbers count.
     """
@@ -51,6 +52,7 @@ class FleetContext:
     paused_until: datetime | None = None
     given_up: Mapping[str, str] = field(default_factory=dict)
     contested: Mapping[str, str] = field(default_factory=dict)
+    moved: bool = False
     removed: int = 0
     in_words: bool = True
 
@@ -197,6 +199,7 @@ def _lasts(turn: datetime | None, facts: Facts, now: datetime) -> bool:
 
 def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext) -> tuple[Decision, Memory]:
     """The decision for one pool by itself, and what is remembered of it."""
+    memory = of_its_queues(pool, memory, moved=context.moved)
     now, since = context.now, memory.looked_at
     if memory.eta_sleep is not None:
         sleep = followed(memory.eta_sleep, facts)
@@ -220,7 +223,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     if (why := context.given_up.get(pool.name)) is not None:
         decision = decision.then(Step(Rule.QUEUE_TAKEN, decision.replicas, 0, why))
     sleep = put_to_sleep(memory.eta_sleep, facts, decision.replicas)
-    return decision, memory if sleep == memory.eta_sleep else changed(memory, eta_sleep=sleep)
+    return decision, marked(pool, memory if sleep == memory.eta_sleep else changed(memory, eta_sleep=sleep))
 
 
 def looked_well(snapshot: FleetSnapshot) -> bool:

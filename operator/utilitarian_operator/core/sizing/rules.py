@@ -12,7 +12,7 @@ from utilitarian_operator.core.sizing import memory as memories
 from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
 from utilitarian_operator.core.sizing.demand import Demand, demand, is_cut
-from utilitarian_operator.core.sizing.eta_sleep import given_back_too_often, why_awake
+from utilitarian_operator.core.sizing.eta_sleep import given_back_too_often, not_yet_due, why_awake
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.rule_input import RuleInput, window_of
@@ -73,8 +73,8 @@ def by_demand(given: RuleInput) -> Step:
 
 def _certainly_waiting(given: RuleInput) -> int:
     """Messages that wait while the backlog of other queues of the pool is unknown; not those for a later time."""
-    sleep = given.memory.eta_sleep
-    return 0 if holds(given) else max(given.facts.seen_ready - (0 if sleep is None else sleep.number), 0)
+    not_due = not_yet_due(given.memory.eta_sleep, given.start_up_s, given.now)
+    return 0 if holds(given) else max(given.facts.seen_ready - not_due, 0)
 
 
 def _why_demand(given: RuleInput, work: int, asked: Demand) -> str:
