@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tests.adversary.api_server import Object, is_ready, leaving
 from tests.adversary.controllers import controller
 from tests.adversary.fleet import SETTLES_IN_S, asked_for, patience, queues_of, settles_in_s
-from tests.adversary.neighbour import is_of_neighbour
+from tests.adversary.neighbour import fleet_of, is_of_neighbour
 from utilitarian_operator.core.spec.revisions import KEPT
 
 POOL, DRAINING = "utilitarian.io/pool", "utilitarian.io/draining"
@@ -130,7 +130,7 @@ class Invariants:
         if name in world.unseen and before:
             self.breach("blind-overwrite", f"{name}: {before}, which a person set unseen, became {after}", name)
         deployments = world.server.objects["deployments"]
-        here = {it: body for it, body in deployments.items() if is_of_neighbour(it) == is_of_neighbour(name)}
+        here = {it: body for it, body in deployments.items() if fleet_of(it) == fleet_of(name)}
         others = sum(it["spec"].get("replicas", 1) for other, it in here.items() if other != name)
         most = world.spec["maxWorkers"]
         fresh = world.unseen or world.loop.now - max(self._edited_at, world.by_hand_at) < self.late(OBEYS_IN_S)
@@ -138,9 +138,8 @@ class Invariants:
             self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
         pool = asked_for(world.spec, name.removeprefix(f"{world.name}-"))
         steered = world.loop.now < world.steered_until + self.late(WAKES_IN_S)
-        if (
-            pool is not None and not fresh and not steered and isinstance(pool["scaling"]["max"], int)
-        ):  # or another version's
+        asked = pool is not None and isinstance(pool["scaling"]["max"], int)  # else it is another version's
+        if pool is not None and asked and not fresh and not steered:
             self._above_max(name, before, after, pool["scaling"])
             # At the ceiling a pool of higher priority may have what this one keeps otherwise.
             full = others + before >= most or world.loop.now - self._full_at < self.late(OBEYS_IN_S)
@@ -232,7 +231,7 @@ class Invariants:
             return
         wanted = spec["image"], [it["value"] for it in spec.get("env") or ()]
         for name, pod in world.server.objects["pods"].items():
-            ours = POOL in pod["metadata"]["labels"] and not is_of_neighbour(name) and self._is_owned(pod)
+            ours = POOL in pod["metadata"]["labels"] and fleet_of(name) == world.name and self._is_owned(pod)
             if ours and not leaving(pod) and _made_of(pod) != wanted:
                 self.breach(
                     "told-too-early", f"rolled out, generation {generation}, and {name} is not", "told-too-early"
@@ -312,7 +311,7 @@ class Invariants:
     def look(self) -> None:
         """What can be seen at any moment."""
         world = self._world
-        ours = [it for name, it in world.server.objects["pods"].items() if not is_of_neighbour(name)]
+        ours = [it for name, it in world.server.objects["pods"].items() if fleet_of(name) == world.name]
         pods = [it for it in ours if POOL in it["metadata"]["labels"]]
         there, most = sum(not leaving(it) and not self._ends_its_tasks(it) for it in pods), world.spec["maxWorkers"]
         fine = there <= most or world.person_scaled or world.rolled
@@ -381,7 +380,7 @@ class Invariants:
         world, now = self._world, self._world.loop.now
         rabbit = world.rabbit
         there = world.server.objects["deployments"]
-        asked = sum(it["spec"].get("replicas", 1) for name, it in there.items() if not is_of_neighbour(name))
+        asked = sum(it["spec"].get("replicas", 1) for name, it in there.items() if fleet_of(name) == world.name)
         if asked >= world.spec["maxWorkers"]:
             self._full_at = now  # another one must leave first
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)

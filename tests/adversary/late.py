@@ -5,7 +5,7 @@ from typing import Any
 from tests.adversary.controllers import controller
 from tests.adversary.fleet import asked_for, mean_s, promise_s, queues_of, takes_s
 from tests.adversary.invariants import DRAINING
-from tests.adversary.neighbour import is_of_neighbour
+from tests.adversary.neighbour import fleet_of
 
 LEAST_GUESS = 0.2
 """Of what its tasks take, that a pool says itself: where its first guess is far off, the first of them are late."""
@@ -56,7 +56,7 @@ class Late:
         if live["spec"].get("replicas", 1) - len(back) >= asked["scaling"]["max"]:
             return False
         there = {it: body["spec"].get("replicas", 1) for it, body in world.server.objects["deployments"].items()}
-        ours = sum(number for name, number in there.items() if not is_of_neighbour(name))
+        ours = sum(number for name, number in there.items() if fleet_of(name) == world.name)
         if ours >= world.spec["maxWorkers"] and not (back and self._takes_back(asked)):
             return False
         return all(it is not None and it.hears for it in workers)

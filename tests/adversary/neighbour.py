@@ -21,6 +21,11 @@ def is_of_neighbour(name: str) -> bool:
     return name == NAME or name.startswith(f"{NAME}-")
 
 
+def fleet_of(name: str) -> str:
+    """The resource that an object is of, by its name: none of them has a hyphen in its own."""
+    return name.partition("-")[0]
+
+
 class Neighbour:
     """The fleet, its broker, and the tasks that wake its pool each minute.
 
