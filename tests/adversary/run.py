@@ -30,7 +30,7 @@ class Played:
 
     Args:
         seed: of the world.
-        hours: of virtual time.
+        hours: of virtual time, with those of the world that its end is compared with.
         took_s: of the processor.
         found: whether anything was.
         said: for a reader.
@@ -76,7 +76,7 @@ def _played(asked: argparse.Namespace, scenario: Scenario) -> Played:
     if world.found:
         said.append(shown(scenario, world, tries=asked.tries))
     took_s = time.process_time() - began
-    return Played(scenario.seed, world.loop.at / 3600, took_s, bool(world.found), "\n".join(said))
+    return Played(scenario.seed, (world.loop.at + world.compared_s) / 3600, took_s, bool(world.found), "\n".join(said))
 
 
 def shown(scenario: Scenario, world: World, *, tries: int) -> str:

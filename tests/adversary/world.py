@@ -92,6 +92,8 @@ class World:
         self.queues = tuple(queue for pool in made_of for queue in fleet.QUEUES_OF[pool])
         self.first: Any = {"maxWorkers": fleet.most_workers(made_of), "pools": []}
         self.seed, self.plan, self._until, self._asked = seed, plan, until, asked
+        self.compared_s = 0.0
+        """How long the world was in which nothing went wrong, that the end of this one was compared with."""
         self.length = rest.ENDS_AT_S if asked else length_s(hours)
         self.rng, self.loop = random.Random(seed), VirtualLoop()
         self.loop.set_task_factory(self._task)  # type: ignore[arg-type]
@@ -270,7 +272,7 @@ class World:
             calm = World(self.seed, self.plan, 0.0, asked=rest.resource_of(self), made_of=self.made_of)
             calm.login = self.login
             calm.secret, calm.server.crd = self.server.objects["secrets"]["broker"], self.server.crd
-            calm.play()
+            self.compared_s = calm.play().loop.at
             for it in rest.differences(rest.state(self), rest.state(calm)):
                 self.invariants.breach("other-end", it)
         return self
