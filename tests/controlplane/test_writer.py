@@ -110,7 +110,8 @@ async def asked_for(writer: ObjectWriter, owner: Object, seen: Object, replicas:
     """The pools whose request was accepted, of one that rests on a Deployment as it was seen."""
     step = scale_action(seen, replicas)
     assert step is not None
-    return await writer.scale(owner, {"work": (step, "because")})
+    accepted, _ = await writer.scale(owner, {"work": (step, "because")})
+    return accepted
 
 
 @pytest.mark.parametrize("replicas", [4, 2], ids=["up", "down"])

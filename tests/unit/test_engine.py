@@ -13,7 +13,7 @@ from utilitarian_operator.core.engine import settled, step
 from utilitarian_operator.core.labels import MANAGER, MOUNTS, MOUNTS_CHECKSUM
 from utilitarian_operator.core.look import Seen, Spec, State, begun, unrecorded
 from utilitarian_operator.core.objects.actions import Apply, Create
-from utilitarian_operator.core.objects.refusals import Refusal
+from utilitarian_operator.core.objects.refusals import Refusal, not_deleted, not_scaled
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
 from utilitarian_operator.core.observation.beat import BeatReadings, OtherBeat
 from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot, Depth
@@ -119,7 +119,11 @@ def at_rest(look: Look) -> Look:
 def refused(look: Look) -> Look:
     """The look after the API server refused all that this one plans."""
     plan, state = look.decided()
-    refusals = tuple(Refusal(it, Blocker(REFUSED, f"{it.path}: no")) for it, _ in plan.objects)
+    refusals = (
+        *(not_scaled(it.pool, it.step, "no") for it in plan.scales),
+        *(Refusal(it, Blocker(REFUSED, f"{it.path}: no")) for it, _ in plan.objects),
+        *(not_deleted(it, "no") for it in plan.deletions),
+    )
     outcome = Outcome(NOW, tried=tuple(it.wanted for it in refusals), refused=refusals, recorded=True)
     return replace(look, state=state, outcome=outcome, after=SECOND)
 
@@ -196,6 +200,28 @@ MADE = {"Create Deployment", "Create PodDisruptionBudget"}
             MADE | {"event Refused", "status"},
             id="refused, and tried again after a pause",
         ),
+        pytest.param(
+            lambda: refused(replace(at_rest(Look()), waiting=9)),
+            {"event Refused", "status"},
+            id="a number of workers was refused a moment ago",
+        ),
+        pytest.param(
+            lambda: replace(refused(replace(at_rest(Look()), waiting=9)), after=timedelta(seconds=10)),
+            {"scale a 0 to 1", "event Refused", "status"},
+            id="a number of workers was refused, and is asked for again after a pause",
+        ),
+        pytest.param(
+            lambda: refused(edited(at_rest(Look()), pool={"disruptionBudget": False})),
+            {"event Refused", "status"},
+            id="what is no longer asked for may not be deleted",
+        ),
+        pytest.param(
+            lambda: replace(
+                refused(edited(at_rest(Look()), pool={"disruptionBudget": False})), after=timedelta(seconds=10)
+            ),
+            {"delete PodDisruptionBudget", "event Refused", "status"},
+            id="what is no longer asked for could not be deleted, and is tried again after a pause",
+        ),
     ],
 )
 def test_what_is_planned(look: Callable[[], Look], planned: set[str]) -> None:
@@ -214,6 +240,12 @@ def test_what_is_being_found_out_is_not_spoken_of() -> None:
     [
         pytest.param("Paused", Look, MADE | {"status"}, id="paused: objects are made"),
         pytest.param("Paused", lambda: replace(at_rest(Look()), waiting=9), {"status"}, id="paused: no number changes"),
+        pytest.param(
+            "Paused",
+            lambda: refused(replace(at_rest(Look()), waiting=9)),
+            {"status"},
+            id="paused: what was refused matters no more",
+        ),
         pytest.param("Preview", Look, {"status"}, id="preview: nothing but status"),
         pytest.param("Preview", lambda: replace(at_rest(Look()), waiting=9), {"status"}, id="preview: the same"),
         pytest.param("Preview", lambda: refused(Look()), {"status"}, id="preview: what was refused matters no more"),

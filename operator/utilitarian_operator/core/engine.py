@@ -18,14 +18,7 @@ from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_news, newl
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.memory_kills import with_kills
 from utilitarian_operator.core.draining.eviction_guard import guards, idle_since
-from utilitarian_operator.core.draining.plan import (
-    DrainPlan,
-    PendingScaleDown,
-    drain_plans,
-    reviewed,
-    shrinking,
-    works_still,
-)
+from utilitarian_operator.core.draining.plan import PendingScaleDown, drain_plans, reviewed, shrinking, works_still
 from utilitarian_operator.core.forecast.news import watch, with_missed_runs
 from utilitarian_operator.core.forecast.next_starts import upcoming
 from utilitarian_operator.core.labels import Owner, owner_of
@@ -34,7 +27,7 @@ from utilitarian_operator.core.made import made_objects, said_of_contents
 from utilitarian_operator.core.mode import allowed, makes_objects
 from utilitarian_operator.core.objects.actions import controlled_by, few_hand_overs, scale_action
 from utilitarian_operator.core.objects.drift import all_applied, drifted, known_applied, may_repeat
-from utilitarian_operator.core.objects.refusals import Refusals, taken
+from utilitarian_operator.core.objects.refusals import Refusals, deletion, scaling, taken
 from utilitarian_operator.core.objects.rivals import advice, contests, own_deployments
 from utilitarian_operator.core.objects.wanted import CLAIM, DEPLOYMENT, Todo, Wanted, todo
 from utilitarian_operator.core.observation.beat import BeatReadings
@@ -203,14 +196,9 @@ def _drained(figures: Figures, owner: Owner, seen: Seen, state: State, kept: Kep
         live = deployments[pool_object(owner.name, pool)]
         scale = scale_action(live, drain.resize.replicas) if drain.resize else None
         if scale is not None:
-            waiting, pending = state.waiting_since.get(pool), _pending(drain, figures.snapshot.at)
+            waiting, pending = state.waiting_since.get(pool), drain.pending(figures.snapshot.at)
             scales.append(Scale(pool, scale, because[pool], pending, waiting, drain.farewell))
     return Plan(figures=figures, scales=tuple(scales), drains=drains, because=because)
-
-
-def _pending(drain: DrainPlan, at: datetime) -> PendingScaleDown | None:
-    going = drain.resize.going if drain.resize else ()
-    return PendingScaleDown(frozenset(going), drain.others, at) if going else None
 
 
 def _with_objects(  # noqa: PLR0913 - one look, and what the look before has made
@@ -228,14 +216,18 @@ def _with_objects(  # noqa: PLR0913 - one look, and what the look before has mad
     what = (owner, fleet, actions, seen.live, state.refusals, still_take(figures.snapshot.leftover))
     actions, behind = after_workers(*what, _repeatable(state, now), beat_runs=sends)
     actions += claims(owner, fleet, seen.beat, made=state.claimed)
-    refusals = state.refusals.only([*(it for it, _ in actions), *todos.taken])
+    scales = [scaling(it.step) for it in allowed(plan, figures.fleet.mode, figures.context.contested).scales]
+    going = [it for it in todos.deletions if not works_still(it.live, figures.snapshot)]
+    asked_for = [*(it for it, _ in actions), *todos.taken, *scales, *map(deletion, going)]
+    refusals = state.refusals.only(asked_for)
     plan = changed(
         plan,
+        scales=tuple(it for it in plan.scales if refusals.due(scaling(it.step), now)),
         objects=tuple(few_hand_overs((it, action) for it, action in actions if refusals.due(it, now))),
         postponed=tuple(it for it, _ in actions if not refusals.due(it, now)),
         ahead=ahead,
         behind=behind,
-        deletions=tuple(it for it in todos.deletions if not works_still(it.live, figures.snapshot)),
+        deletions=tuple(it for it in going if refusals.due(deletion(it), now)),
     )
     return plan, changed(state, refusals=refusals.noted(todos.taken, map(taken, todos.taken), now))
 

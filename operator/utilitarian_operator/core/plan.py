@@ -181,7 +181,7 @@ class Outcome:
     Args:
         at: when its objects were tried.
         scaled: the scale requests that were accepted.
-        tried: objects that were to be made or applied.
+        tried: objects that were to be made, applied or deleted, and scale requests.
         refused: those of them that the API server refused, or whose names belong to another owner.
         applied: the objects as the answers to their applies had them: what another client changed a moment later,
             and the watch has seen meanwhile, is not in them.

@@ -6,7 +6,16 @@ from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.blocker import NAME_TAKEN, REFUSED, Blocker
 from utilitarian_operator.core.labels import Owner
-from utilitarian_operator.core.objects.refusals import LONGEST_PAUSE, SHORTEST_PAUSE, Refusal, Refusals, taken
+from utilitarian_operator.core.objects.actions import ScaleTo
+from utilitarian_operator.core.objects.refusals import (
+    LONGEST_PAUSE,
+    SHORTEST_PAUSE,
+    Refusal,
+    Refusals,
+    not_scaled,
+    scaling,
+    taken,
+)
 from utilitarian_operator.core.objects.wanted import Wanted, wanted_objects
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -50,3 +59,11 @@ def test_a_refusal_is_over_when_a_try_went_well() -> None:
     assert [o.reason for o in refusals.blockers] == [NAME_TAKEN]
     refusals = refusals.noted([it], [], NOW)
     assert refusals.blockers == []
+
+
+def test_a_refused_number_of_workers_waits_and_another_one_is_asked_for_at_once() -> None:
+    step = ScaleTo("fleet-a", 2, 5, "7")
+    refusals = Refusals().noted([scaling(step)], [not_scaled("a", step, "at most 4")], NOW)
+    asked = [ScaleTo("fleet-a", 2, 5, "8"), ScaleTo("fleet-a", 2, 4, "8"), ScaleTo("fleet-b", 2, 5, "8")]
+    assert [refusals.due(scaling(it), NOW) for it in asked] == [False, True, True]
+    assert refusals.noted([scaling(asked[1])], [], NOW).blockers == []

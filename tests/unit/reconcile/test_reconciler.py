@@ -211,3 +211,35 @@ async def test_a_new_fleet_is_handed_over_in_small_steps_each_object_once_and_th
     handed_over = [it for look in looks for it in look]
     assert sorted(handed_over) == sorted(("patch", kind, name) for _, kind, name in made)
     assert [await objects_written() for _ in range(3)] == [[]] * 3
+
+
+@pytest.mark.parametrize(
+    "verb, kind, pool",
+    [
+        pytest.param("scale", "Deployment", {"scaling": {"min": 4}}, id="a number of workers"),
+        pytest.param("delete", "PodDisruptionBudget", {"disruptionBudget": False}, id="the deletion of a budget"),
+        pytest.param("delete", "PodDisruptionBudget", {"name": "c"}, id="the deletion of a removed pool's budget"),
+    ],
+)
+async def test_what_a_policy_of_the_cluster_refuses_is_said_and_holds_up_nothing_else(
+    verb: str, kind: str, pool: Object
+) -> None:
+    world = World()
+    world.broker.place.declare("a", "b")
+    await world.cluster.create(SECRET)
+    live = await world.write()
+    assert await world.reconciler.reconcile(OURS)
+    world.cluster.fails = lambda it: (
+        Rejected("HTTP 403: policy", "policy") if (it.verb, it.kind, it.name) == (verb, kind, "fleet-a") else None
+    )
+    pools = [live["spec"]["pools"][0] | pool, live["spec"]["pools"][1] | {"scaling": {"min": 3}}]
+    world.store.see(FLEETS, await world.cluster.patch(live, {"spec": {"pools": pools}}))
+    for _ in range(2):
+        assert await world.reconciler.reconcile(OURS)
+    status = (await world.cluster.read("UtilitarianWorkerPool", *OURS))["status"]
+    assert status["observedGeneration"] == 2
+    (stalled,) = (it for it in status["conditions"] if it["type"] == "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "Refused")
+    assert "fleet-a" in stalled["message"]
+    assert "policy" in stalled["message"]
+    assert (await world.cluster.read("Deployment", OURS.namespace, "fleet-b"))["spec"]["replicas"] == 3

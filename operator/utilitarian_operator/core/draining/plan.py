@@ -118,6 +118,15 @@ class DrainPlan:
     returns: tuple[PodStep, ...] = ()
     farewell: bool = False
 
+    def pending(self, at: datetime) -> PendingScaleDown | None:
+        """What its step down must take, and what it must not; None where it asks for none.
+
+        Args:
+            at: the look at which it is asked for.
+        """
+        going = self.resize.going if self.resize else ()
+        return PendingScaleDown(frozenset(going), self.others, at) if going else None
+
 
 def drain_plans(
     fleet: Fleet,

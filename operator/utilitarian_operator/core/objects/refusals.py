@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from utilitarian_operator.core.blocker import NAME_TAKEN, Blocker
+from utilitarian_operator.core.blocker import NAME_TAKEN, REFUSED, Blocker
 from utilitarian_operator.core.labels import TEMPLATE_HASH
 from utilitarian_operator.core.moments import apart
+from utilitarian_operator.core.objects.actions import Delete, ScaleTo
 from utilitarian_operator.core.objects.wanted import Wanted
 
 SHORTEST_PAUSE = timedelta(seconds=5)
@@ -92,6 +93,41 @@ def taken(wanted: Wanted) -> Refusal:
         "delete it, or rename the pool or the resource"
     )
     return Refusal(wanted, Blocker(NAME_TAKEN, message))
+
+
+def scaling(step: ScaleTo) -> Wanted:
+    """A scale request, as a refusal of it is noted: of one Deployment, for one number."""
+    metadata = {"name": step.name, "annotations": {TEMPLATE_HASH: str(step.replicas)}}
+    return Wanted({"kind": "Scale", "metadata": metadata}, "spec.pools")
+
+
+def not_scaled(pool: str, step: ScaleTo, said: str) -> Refusal:
+    """The API server refuses a pool's number of workers, such as a policy of the cluster or its quota does.
+
+    Args:
+        pool: its name.
+        step: the request.
+        said: the API server's sentence.
+    """
+    message = f"pool {pool}: Deployment {step.name} can't be scaled: {said}; until that is put right, it stays as it is"
+    return Refusal(scaling(step), Blocker(REFUSED, message))
+
+
+def deletion(step: Delete) -> Wanted:
+    """An object that is to go, as a refusal of it is noted."""
+    return Wanted(step.live, "spec")
+
+
+def not_deleted(step: Delete, said: str) -> Refusal:
+    """The API server refuses to delete an object that the resource no longer asks for.
+
+    Args:
+        step: the request.
+        said: the API server's sentence.
+    """
+    it = deletion(step)
+    message = f"{it.kind} {it.name} is no longer asked for and can't be deleted: {said}"
+    return Refusal(it, Blocker(REFUSED, f"{message}; until that is put right, it stays"))
 
 
 def _key(wanted: Wanted) -> tuple[str, str]:

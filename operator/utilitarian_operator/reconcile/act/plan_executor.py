@@ -1,7 +1,7 @@
 """Carries out a plan, one request an action, and says what became of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,13 +11,15 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import apart
+from utilitarian_operator.core.objects.refusals import Refusal, deletion, scaling
 from utilitarian_operator.core.objects.shared_parts import sharing
+from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.core.plan import Figures, Outcome, Plan, Scale
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.sizing import decision_record
 from utilitarian_operator.core.status.change import Written
 from utilitarian_operator.core.status.recall import well_formed
-from utilitarian_operator.errors import Conflict, Gone, OperatorError
+from utilitarian_operator.errors import Conflict, Gone, OperatorError, Rejected
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.accepted_specs import Revisions
 from utilitarian_operator.reconcile.act.decision_log import DecisionLog
@@ -130,7 +132,9 @@ class _OnePlan:
             return
         scales = {it.pool: it for it in self.plan.scales}
         steps = {pool: (it.step, it.because) for pool, it in scales.items()}
-        accepted = [scales[pool] for pool in await self.by.writer.scale(self.resource, steps)]
+        went, refused = await self.by.writer.scale(self.resource, steps)
+        accepted = [scales[pool] for pool in went]
+        self._tried([*(scaling(it.step) for it in accepted), *(it.wanted for it in refused)], refused)
         self.outcome = changed(self.outcome, scaled=tuple(accepted))
         for it in accepted:
             self._count_scaled(it)
@@ -154,6 +158,9 @@ class _OnePlan:
             await self.by.cluster.delete({"kind": "Pod", **pod})
         except (Conflict, Gone):
             return
+        except Rejected as error:
+            await self.by.writer.not_replaced(self.resource, f"pod {pod['metadata']['name']}", error)
+            return
         self.by.store.see(PODS, pod, deleted=True)
         await record_event(self.resource, Reason.BEAT_REPLACED, repairs.replace.note)
 
@@ -161,10 +168,13 @@ class _OnePlan:
         writer, plan = self.by.writer, self.plan
         if plan.objects:
             answers = await writer.carry_out(self.resource, plan.objects)
-            tried = tuple(it for it, _ in plan.objects)
-            came_of_it = {"refused": answers.refused, "applied": answers.applied, "missed": answers.missed}
-            self.outcome = changed(self.outcome, tried=tried, **came_of_it)
-        await writer.remove(self.resource, plan.deletions)
+            self._tried((it for it, _ in plan.objects), answers.refused)
+            self.outcome = changed(self.outcome, applied=answers.applied, missed=answers.missed)
+        self._tried(map(deletion, plan.deletions), await writer.remove(self.resource, plan.deletions))
+
+    def _tried(self, tried: Iterable[Wanted], refused: Iterable[Refusal]) -> None:
+        before = self.outcome
+        self.outcome = changed(before, tried=(*before.tried, *tried), refused=(*before.refused, *refused))
 
     def _count(self, figures: Figures) -> None:
         metrics = self.by.metrics

@@ -37,7 +37,7 @@ from utilitarian_operator.core.objects.actions import (
     held_by_create,
     released_fields,
 )
-from utilitarian_operator.core.objects.refusals import Refusal, taken
+from utilitarian_operator.core.objects.refusals import Refusal, not_deleted, not_scaled, taken
 from utilitarian_operator.core.objects.scaled_by import held_by_us
 from utilitarian_operator.core.objects.wanted import CLAIM, Wanted, field_path
 from utilitarian_operator.core.reasons import Reason
@@ -98,7 +98,9 @@ class ObjectWriter:
     unique: Callable[[], object]
     series: EventSeries = field(default_factory=EventSeries)
 
-    async def scale(self, resource: Object, pools: Mapping[str, tuple[ScaleTo, str]]) -> list[str]:
+    async def scale(
+        self, resource: Object, pools: Mapping[str, tuple[ScaleTo, str]]
+    ) -> tuple[list[str], list[Refusal]]:
         """Send the scale requests of a fleet.
 
         Args:
@@ -106,25 +108,28 @@ class ObjectWriter:
             pools: the step and the sentence behind it, by pool name.
 
         Returns:
-            The pools whose request was accepted, in the order given; the others are looked at again.
+            The pools whose request was accepted, in the order given, and what was refused of the others, each of
+            which is looked at again.
         """
         # All at once, and recorded afterwards: no pool waits for another one's request or event.
         sent = await asyncio.gather(*(self._scale(resource, pool, step) for pool, (step, _) in pools.items()))
-        accepted = [pool for pool, went in zip(pools, sent, strict=True) if went]
+        accepted = [pool for pool, went in zip(pools, sent, strict=True) if went is True]
         for pool in accepted:
             step, because = pools[pool]
             note = f"pool {pool}: {step.before} to {step.replicas}: {because}"
             reason = Reason.SCALED_UP if step.replicas > step.before else Reason.SCALED_DOWN
             await self.record_event(resource, reason, note)
-        return accepted
+        return accepted, [it for it in sent if isinstance(it, Refusal)]
 
-    async def _scale(self, resource: Object, pool: str, step: ScaleTo) -> bool:
+    async def _scale(self, resource: Object, pool: str, step: ScaleTo) -> bool | Refusal:
         key, up = _key(resource), step.replicas > step.before
         try:
             scaled = await self._scaled(key, step)
         except (Conflict, Gone) as error:
             logger.info("scale request put off", extra={"fleet": str(key), "pool": pool, "because": str(error)})
             return False
+        except Rejected as error:
+            return not_scaled(pool, step, error.said)
         self._remember_replicas(key, step, scaled)
         self.metrics.scaled(key, pool, up=up)
         return True
@@ -206,10 +211,15 @@ class ObjectWriter:
         except Rejected as error:  # its role may be an older chart's, without the right
             logger.debug("resource not read", extra={"fleet": str(key), "because": str(error)})
 
-    async def remove(self, resource: Object, deletions: Iterable[Delete]) -> None:
-        """Delete objects that are no longer asked for; their pods end in their own time."""
-        for deletion in deletions:
-            await self._delete(resource, deletion.live)
+    async def remove(self, resource: Object, deletions: Iterable[Delete]) -> list[Refusal]:
+        """Delete objects that are no longer asked for; their pods end in their own time. Returns what was refused."""
+        refused = []
+        for it in deletions:
+            try:
+                await self._delete(resource, it.live)
+            except Rejected as error:
+                refused.append(not_deleted(it, error.said))
+        return refused
 
     async def replace(self, resource: Object, steps: Iterable[Replace]) -> None:
         """Delete pods, so that others come in their place; they end in order, by their preStop hook."""
@@ -222,10 +232,17 @@ class ObjectWriter:
                 await self.cluster.delete({"kind": "Pod", **live})
             except (Conflict, Gone):
                 continue
+            except Rejected as error:
+                await self.not_replaced(resource, f"pool {pool}: stuck pod {name}", error)
+                continue
             self.metrics.replaced(key, pool)
             await self.record_event(
                 resource, Reason.WORKER_REPLACED, f"pool {pool}: pod {name} is replaced: it was stuck"
             )
+
+    async def not_replaced(self, resource: Object, what: str, error: Rejected) -> None:
+        """Record that a pod can't be deleted, so that no other comes in its place; it is tried again."""
+        await self.record_event(resource, Reason.REFUSED, f"{what} can't be replaced: {error.said}")
 
     async def _carry_out(
         self, resource: Object, wanted: Wanted, action: Action, made: list[Wanted]

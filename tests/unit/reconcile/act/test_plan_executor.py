@@ -16,9 +16,11 @@ from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.core.beat.actions import Repairs, ReplaceBeatPod
+from utilitarian_operator.core.diagnosis.finding_history import Replace
+from utilitarian_operator.core.diagnosis.replacement import Replaced
 from utilitarian_operator.core.draining.plan import PendingScaleDown
 from utilitarian_operator.core.labels import INSTANCE_LABEL
-from utilitarian_operator.core.objects.actions import Create, ScaleTo
+from utilitarian_operator.core.objects.actions import Create, Delete, ScaleTo
 from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.core.observation.model.pod import WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
@@ -70,6 +72,11 @@ TOLD, WRITTEN = ["create SpecWarning"], ["patch status"]
             {"delete Pod": Conflict("it is another pod by now")},
             ["delete Pod", *OF_OBJECTS, *TOLD, *WRITTEN],
             id="a pod that was replaced meanwhile is left alone",
+        ),
+        pytest.param(
+            {"delete Pod": Rejected("refused", "no")},
+            ["delete Pod", "create Refused", *OF_OBJECTS, *TOLD, *WRITTEN],
+            id="a pod that may not be deleted holds up nothing else",
         ),
         pytest.param(
             {"create Deployment": Rejected("refused", "no")},
@@ -157,6 +164,52 @@ async def test_events_of_scaling_come_in_the_order_of_the_pools() -> None:
         steps[pool] = ScaleTo(f"fleet-{pool}", 1, 2, live["metadata"]["resourceVersion"]), "needed"
     cluster.requests.clear()
     writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
-    assert await writer.scale(resource, steps) == list(steps)
+    assert await writer.scale(resource, steps) == (list(steps), [])
     said = [it.body["note"] for it in cluster.requests if isinstance(it.body, dict) and "note" in it.body]
     assert said == [f"pool {pool}: 1 to 2: needed" for pool in steps]
+
+
+REFUSED = Rejected("HTTP 403: no", "no")
+
+
+@pytest.mark.parametrize(
+    "refuses,plan,refused",
+    [
+        pytest.param(
+            "scale Deployment",
+            Plan(scales=(Scale("a", ScaleTo("fleet-a", 1, 9, "1"), "needed"),)),
+            ["pool a: Deployment fleet-a can't be scaled: no; until that is put right, it stays as it is"],
+            id="a number of workers",
+        ),
+        pytest.param(
+            "delete Deployment",
+            Plan(deletions=(Delete(MADE),)),
+            ["Deployment fleet-a is no longer asked for and can't be deleted: no; until that is put right, it stays"],
+            id="the deletion of what is no longer asked for",
+        ),
+        pytest.param(
+            "delete Pod",
+            Plan(replacements=(Replace("a", "fleet-beat-0", Replaced(NOW, frozenset())),)),
+            [],
+            id="the deletion of a worker that is stuck",
+        ),
+    ],
+)
+async def test_what_is_refused_holds_up_nothing_else(refuses: str, plan: Plan, refused: list[str]) -> None:
+    """A policy of the cluster may refuse one thing for as long as it stands."""
+    cluster, store, metrics = FakeCluster(lambda: NOW), Store(), Metrics(CollectorRegistry(), time.monotonic)
+    resource = await cluster.create(RESOURCE)
+    store.see(FLEETS, resource)
+    store.see(PODS, await cluster.create(BEAT_POD))
+    await cluster.create(MADE | {"apiVersion": "apps/v1", "spec": {"replicas": 1}})
+    cluster.requests.clear()
+    cluster.fails = lambda request: REFUSED if words(request) == refuses else None
+    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
+    drains = Drains(cluster, store, writer, lambda: NOW, asyncio.sleep)
+    executor = PlanExecutor(cluster, store, drains, writer, metrics, lambda: NOW)
+    outcome = await executor.carry_out(resource, replace(plan, events=PLAN.events), None, FakeBroker())
+    assert (outcome.failed, outcome.recorded, outcome.scaled) == (None, True, ())
+    assert [it.blocker.message for it in outcome.refused] == refused
+    assert outcome.overtakes(plan) == bool(refused), "the look that follows at once says it in the status"
+    told = {"create SpecWarning"} | ({"create Refused"} if plan.replacements else set())
+    assert told <= set(map(words, cluster.requests))
