@@ -123,7 +123,31 @@ def test_asleep_they_wake_no_worker_before_their_time(facts: Facts, after: timed
     ],
 )
 def test_what_is_remembered_of_them(sleep: EtaSleep | None, facts: Facts, expected: EtaSleep | None) -> None:
-    assert followed(sleep, facts) == expected
+    assert followed(sleep, facts, timedelta(seconds=10)) == expected
+
+
+def test_a_worker_that_says_later_what_it_fetched_makes_no_return_forgotten() -> None:
+    """Its answer is a few seconds old: the queue is empty, and it says that it holds nothing."""
+    message = replace(ASLEEP, ready=51, work=51, at_least=51)
+    looks = [
+        message,
+        replace(message, current=1, idle=0, serving=1),
+        Facts(1, 0, 0, 0, 1, serving=1),
+        Facts(1, 0, 0, 0, 1, serving=1),
+        AWAKE,
+    ]
+    memory = replace(IDLE, eta_sleep=SLEEP)
+    for second, seen in enumerate(looks):
+        _, memory = decided(seen, memory, timedelta(seconds=second))
+    assert memory.eta_sleep is not None
+    assert memory.eta_sleep.returns == SLEEP.returns
+
+
+def test_they_are_forgotten_when_none_has_been_there_for_a_while() -> None:
+    memory = replace(IDLE, eta_sleep=SLEEP, idle_since=None)
+    for second in range(12):
+        _, memory = decided(Facts(1, 0, 0, 0, 1, serving=1), memory, timedelta(seconds=second))
+    assert memory.eta_sleep is None
 
 
 def test_each_sleep_counts_as_one_return_however_many_looks_it_takes() -> None:

@@ -18,6 +18,10 @@ MOST_RETURNS = 3
 """Sleeps that may give the same tasks back: a quorum queue drops a message after 20 deliveries (RabbitMQ 4.0 and
 later), and others count, too."""
 
+SURELY_NONE = timedelta(seconds=10)
+"""Nothing to do for so long before the tasks are forgotten: an answer is believed for a few seconds, and may be of
+before the worker took them off the queue."""
+
 SOAKED_A_SECOND = 2.0
 """Tasks with an ETA that a waking worker takes off its queue a second, with one message fetched ahead for each slot."""
 
@@ -67,12 +71,13 @@ def not_yet_due(sleep: EtaSleep | None, start_up_s: float, now: datetime) -> int
     return sleep.number
 
 
-def followed(sleep: EtaSleep | None, facts: Facts) -> EtaSleep | None:
+def followed(sleep: EtaSleep | None, facts: Facts, idle_for: timedelta) -> EtaSleep | None:
     """What is still to be remembered after a look: less, when leaving workers ran some tasks or others took them.
 
     Args:
         sleep: of the look before.
         facts: as they were seen, without what `deferring` makes of them.
+        idle_for: how long nothing has been to do, by the look before.
     """
     if sleep is None or not isinstance(facts.ready, int):
         return sleep
@@ -82,7 +87,8 @@ def followed(sleep: EtaSleep | None, facts: Facts) -> EtaSleep | None:
         begun = sleep if sleep.slept else replace(sleep, slept=True, returns=sleep.returns + 1)
         return _of(begun, min(sleep.number, facts.ready))
     # Awake again, a worker soaks them up anew: none is left on the queue, and none in the workers, when all have run.
-    return None if sleep.slept and facts.serving and not facts.ready and not facts.deferred else sleep
+    none = sleep.slept and facts.serving and facts.nothing_to_do and not facts.deferred
+    return None if none and idle_for >= SURELY_NONE else sleep
 
 
 def put_to_sleep(sleep: EtaSleep | None, facts: Facts, replicas: int) -> EtaSleep | None:

@@ -202,7 +202,8 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     memory = of_its_queues(pool, memory, moved=context.moved)
     now, since = context.now, memory.looked_at
     if memory.eta_sleep is not None:
-        sleep = followed(memory.eta_sleep, facts)
+        idle_since = memory.idle_since
+        sleep = followed(memory.eta_sleep, facts, timedelta() if idle_since is None else now - idle_since)
         if sleep != memory.eta_sleep:
             memory = changed(memory, eta_sleep=sleep)
         facts = deferring(facts, sleep, start_up_s(memory, FIRST_GUESS_START_UP), now)
