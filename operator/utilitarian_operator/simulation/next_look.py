@@ -54,12 +54,12 @@ class Calendar:
                 return min(known, ends, self._due(lane, now))
             return min(known, ends, arrives, now + SLOWEST_PACE_S if workers.ready and not sleeps else inf)
         if workers.in_each[SERVING] and self._leaves_when_served(lane, now):
-            return min(known, self._while_served(lane, now))
+            return self._while_served(lane, now, known)
         if workers.arrived == workers.completed + len(workers.lost) and not workers.deferred:
             return self._while_empty(lane, now, known)
         if self._may_coast(lane):
             return self._coasted(lane, known)
-        return min(known, self._while_busy(lane, now))
+        return self._while_busy(lane, now, known)
 
     def _due(self, lane: Lane, now: float) -> float:
         """The first look at which a sleeping pool's worker is due, with all that will have come until then."""
@@ -85,17 +85,17 @@ class Calendar:
             pool, memory, lane.seconds, arrival_window(pool, memory, moment, lane.seconds), moment
         )
 
-    def _while_served(self, lane: Lane, now: float) -> float:
+    def _while_served(self, lane: Lane, now: float, known: float) -> float:
         """A pool that leaves when its queue is empty: when it is, and at the look after.
 
         While long tasks run it is a busy pool like others: workers without one go, and what they take is learned.
         """
         workers, longest = lane.workers, when_due.longest_start_up_s(lane.pool, lane.memory) or 0.0
         if workers.ready:
-            return self._emptied(lane, now, self._while_busy(lane, now))
+            return self._emptied(lane, now, self._while_busy(lane, now, known))
         if lane.seconds <= longest or not workers.running:
-            return now + TICK_S
-        return min(self._while_busy(lane, now), _tick(workers.next_arrival))
+            return min(known, now + TICK_S)
+        return min(self._while_busy(lane, now, known), _tick(workers.next_arrival))
 
     def _emptied(self, lane: Lane, now: float, limit: float) -> float:
         """The first look at which no message waits any more."""
@@ -159,11 +159,14 @@ class Calendar:
         lane.samples.append((began, workers.coast(known, lane.pool.worker.concurrency, patience), 1))
         return min(known, _tick(workers.clock))
 
-    def _while_busy(self, lane: Lane, now: float) -> float:
-        """A pool with work changes at its pace, when a worker is ready, and as soon as there is much more to do."""
+    def _while_busy(self, lane: Lane, now: float, known: float) -> float:
+        """A pool with work changes at its pace, when a worker is ready, and as soon as there is much more to do.
+
+        It is played no further ahead than until what is known to come: a node that dies finds it as it was then.
+        """
         workers, c = lane.workers, lane.pool.worker.concurrency
         work = workers.ready + workers.held()
-        waits: list[float] = [self._surplus_at(lane, now, work), _tick(workers.next_event)]
+        waits: list[float] = [known, self._surplus_at(lane, now, work), max(_tick(workers.next_event), now + TICK_S)]
         waits += self._calm_ends(lane) if work <= c * (workers.current - 1) else []
         limit, most = (
             min([max(wait, now + TICK_S) for wait in waits if wait > now]),

@@ -43,3 +43,12 @@ def test_workers_that_all_start_are_looked_at_when_the_first_is_ready_or_far_mor
     assert Calendar(BEGINS).next_change(starting, 20.0, inf) == 30.0
     starting.workers.start(3, 20.0)
     assert Calendar(BEGINS).next_change(starting, 20.0, inf) == 30.0
+
+
+def test_a_busy_pool_is_played_no_further_ahead_than_until_a_node_dies() -> None:
+    busy = lane({"rate": "3/s"})
+    busy.workers.start(9, 0.0)
+    busy.workers.advance(40.0)
+    busy.pace = busy.seconds = 16.0
+    assert Calendar(BEGINS).next_change(busy, 40.0, 43.0) == 43.0
+    assert 40.0 <= busy.workers.clock <= 43.0

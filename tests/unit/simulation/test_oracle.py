@@ -60,6 +60,13 @@ def test_long_tasks_are_served_one_worker_at_a_time() -> None:
     assert lower_bound(long) <= plan.cost <= 1.2 * lower_bound(long)
 
 
+def test_its_first_start_up_may_begin_before_the_time_that_is_played() -> None:
+    scene = stage({"work": {"arrivals": [{"rate": "1/m"}], "seconds": FIXED}}, days=0.01, startUp="1h")
+    played, bounds = play_oracle(scene)
+    pool = measured("oracle", played, scene, bounds).pools["pool"]
+    assert pool.workers[0] == pool.peak
+
+
 HOURLY = {"arrivals": [{"cron": "0 * * * *", "tasks": 500}], "seconds": FIXED}
 POOL = {"worker": {"concurrency": 10}, "schedule": [{"name": "hourly", "start": "0 * * * *", "finishWithin": "30m"}]}
 

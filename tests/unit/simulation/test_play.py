@@ -33,6 +33,20 @@ def test_what_becomes_of_a_load_does_not_depend_on_how_often_progress_is_shown(w
     assert often.workers.began_at == seldom.workers.began_at
 
 
+@pytest.mark.parametrize("start_up", ["0s", "20s"])
+def test_a_pool_is_played_no_further_ahead_than_until_a_node_dies(start_up: str) -> None:
+    """And not at all without a look where a worker is ready as soon as it is asked for."""
+    short = {"arrivals": [{"rate": "5/m"}], "seconds": {"median": 0.001, "p95": 0.001}}
+    dies = [{"cron": "*/7 * * * *", "workers": 1}]
+    scene = stage({"work": short}, days=0.3, startUp=start_up, departure="0s", nodeKills=dies)
+    played = play("utilitarian", scene)
+    (pool,) = measured("utilitarian", played, scene).pools.values()
+    assert pool.hours == pytest.approx(7.2, abs=0.1)
+    assert pool.idle + pool.starting == pytest.approx(pool.hours, abs=0.01)
+    assert min(moment for moment, *_ in played["pool"].samples) >= 0
+    assert pool.starts == len(kill_times(scene))  # none was there yet for the first
+
+
 def test_a_kill_without_a_zone_is_in_the_file_s() -> None:
     kills = [{"at": "2026-03-02T02:00:00"}, {"at": "2026-03-02T02:00:00Z"}]
     queues = {"work": {"arrivals": [{"rate": "1/h"}]}}

@@ -310,7 +310,7 @@ def binned(samples: Sequence[Sample], until: float, column: int, bins: int = BIN
     """The largest value in each bin of the time; a value holds until the next sample."""
     highest, current, place = [0] * bins, 0, 0
     for sample in samples:
-        now = min(int(sample[0] / until * bins), bins - 1)
+        now = max(min(int(sample[0] / until * bins), bins - 1), 0)  # a start-up may begin before the time
         for between in range(place + 1, now + 1):
             highest[between] = max(highest[between], current)
         place, current = now, int(sample[column])
