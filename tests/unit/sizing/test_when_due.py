@@ -93,6 +93,12 @@ def test_a_catch_all_has_its_worker_whatever_is_asked_for() -> None:
     assert decision.replicas == 1
 
 
+def test_more_than_any_calendar_has_time_for_is_due_at_once() -> None:
+    """A declare can say that four billion messages wait."""
+    alone, memory = pool(concurrency=1, wake="WhenDue", drainWithin="10m", taskDuration="24h"), waited(60)
+    assert when_due.due(alone, memory, 2**32 - 1, 86_400.0) == memory.waiting_since
+
+
 def test_the_sentence_says_when_workers_are_asked_for() -> None:
     decision, _ = decide_pool(WAITS, facts(12), waited(100), FleetContext(NOW))
     assert (

@@ -82,7 +82,7 @@ def due(pool: Pool, memory: Memory, waiting: int, seconds_per_task: float) -> da
         return memory.waiting_since
     c = pool.worker.concurrency
     before = u + MARGIN_S + max(waiting - c, 0) * seconds_per_task / c + memory.start_delay_s
-    return memory.waiting_since + max(pool.scaling.drain_within - timedelta(seconds=before), timedelta())
+    return memory.waiting_since + timedelta(seconds=max(_promise(pool) - before, 0.0))
 
 
 def all_are_taken(pool: Pool, facts: Facts, memory: Memory) -> bool:
