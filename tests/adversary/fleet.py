@@ -120,7 +120,12 @@ def asked_for(spec: Object, pool: str) -> Object | None:
 def patience(pool: Object) -> float:
     """Seconds that a task may wait for a pool that sleeps."""
     scaling = pool["scaling"]
-    return _seconds(scaling["drainWithin"]) if scaling.get("wake") == "WhenDue" else 0.0
+    return _held_s(pool) + (_seconds(scaling["drainWithin"]) if scaling.get("wake") == "WhenDue" else 0.0)
+
+
+def _held_s(pool: Object) -> float:
+    """Seconds until the next run of a pool whose work waits for it, at most."""
+    return float(SCHEDULED_EACH_S) if pool["scaling"].get("outsideRuns") == "Hold" else 0.0
 
 
 def settles_in_s(pool: Object) -> float:
@@ -134,7 +139,7 @@ def settles_in_s(pool: Object) -> float:
 def promise_s(pool: Object) -> float:
     """Seconds within which its tasks are started; those of a run are when it must be done."""
     deadlines = [_seconds(it["finishWithin"]) for it in pool.get("schedule", ()) if "finishWithin" in it]
-    return max(_seconds(pool["scaling"]["drainWithin"]), *deadlines, 0.0)
+    return _held_s(pool) + max(_seconds(pool["scaling"]["drainWithin"]), *deadlines, 0.0)
 
 
 def takes_s(pool: Object) -> float:
@@ -187,6 +192,11 @@ def send_tasks(world: Any, length: float) -> None:
     for at in range(SCHEDULED_EACH_S, int(end) + 220, SCHEDULED_EACH_S) if "runs" in world.made_of else ():
         run = [(rng.uniform(0, 10), rng.uniform(1, 8)) for _ in range(rng.randint(10, 80))]
         world.loop.call_later(at, world.beat.due, partial(send_a_run, world, run))
+    runs = asked_for(world.spec, "runs")
+    if runs is not None and _held_s(runs):
+        by_hand = random.Random(world.seed * 11 + 5)
+        for _ in range(by_hand.randint(1, 8)):
+            send_later(world, by_hand.uniform(5, end), "runs", by_hand.uniform(1, 8))
 
 
 def send_a_run(world: Any, run: Iterable[tuple[float, float]]) -> None:

@@ -6,9 +6,10 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from tests.adversary import fleet
 from tests.adversary.api_server import Object, is_ready, leaving
 from tests.adversary.controllers import controller
-from tests.adversary.fleet import SETTLES_IN_S, asked_for, patience, queues_of, settles_in_s
+from tests.adversary.fleet import SETTLES_IN_S, asked_for, patience, queues_of
 from tests.adversary.neighbour import fleet_of, is_of_neighbour
 from utilitarian_operator.core.spec.revisions import KEPT
 
@@ -103,7 +104,7 @@ class Invariants:
         marks = ((body.get("metadata") or {}).get("annotations") or {}) if method == "PATCH" else {}
         if marks.get(DRAINING):
             self._chosen(place.rpartition("/")[2])
-        if now > self.quiet_from and now > self._world.rabbit.worked_at + self._settles_in_s:
+        if now > self.quiet_from and self.settled:
             self.breach("not-quiet", f"{method} {place} at rest: {str(body)[:200]}", kind)
         self._recent.append((now, place))
         while self._recent[0][0] < now - 60:
@@ -407,9 +408,10 @@ class Invariants:
                 self.breach("overslept", f"{pool}: a task has waited for {now - first:.0f} s", pool)
 
     @property
-    def _settles_in_s(self) -> float:
-        """How long after the last task all is at rest: a pool may be asked to wait for long."""
-        return self.late(max([SETTLES_IN_S, *map(settles_in_s, self._world.spec["pools"])]))
+    def settled(self) -> bool:
+        """Whether the last task ended so long ago that all is at rest: a pool may be asked to wait for long."""
+        settles_in_s = self.late(max([SETTLES_IN_S, *map(fleet.settles_in_s, self._world.spec["pools"])]))
+        return bool(self._world.loop.now > self._world.rabbit.worked_at + settles_in_s)
 
     @property
     def _edited_at(self) -> float:
@@ -439,7 +441,8 @@ class Invariants:
     def end(self) -> None:
         """What became of the tasks, and whether all is at rest."""
         self.tasks_ended(self._world.rabbit.tasks)
-        self._rest()
+        if self.settled:
+            self._rest()
 
     def tasks_ended(self, tasks: Sequence[Any]) -> None:
         """All of a broker's tasks are done, but those that the world has lost."""

@@ -139,12 +139,12 @@ class Kubelet:
             self._world.invariants.beats()
             self._world.beat.began(uid)
             return
-        self._world.moments.happens("start", name)
         rabbit = self._world.broker_of(name)
         worker = Worker(rabbit, name, kind_of(container, late=self._world.late.get(pool, False)))
         self.workers[name] = rabbit.workers[worker.node] = worker
         self._server.put("pods", pod)
         self._loop.call_later(self._rng.uniform(0.8, 5.0), worker.connect)
+        self._world.moments.happens("start", name)
 
     def _with_readiness(self, pod: Object) -> Object:
         gates = [it["conditionType"] for it in pod["spec"].get("readinessGates", [])]

@@ -13,6 +13,8 @@ Shape = dict[str, dict[str, Any]]
 FLEET = "fleet"
 SHARE, OFTEN = 0.5, 0.35
 """How many worlds have another shape, and how many of its fields each pool has otherwise there."""
+HOLDS_EACH = 3
+"""In each third of the worlds with another shape work for `runs` waits for its next run, and some comes by hand."""
 SLOTS = {"fast": 4, "slow": 6, "runs": 3, "duo": 3, "rest": 2}
 ASKED: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     ("worker", "concurrency", (1, 2, 3, 8)),
@@ -52,6 +54,8 @@ def drawn(seed: int, made_of: Sequence[str]) -> Shape:
     if rng.random() >= SHARE:
         return {}
     shape = {pool: of_a_pool(rng, pool) for pool in made_of}
+    if "runs" in shape and shape["runs"].get("schedule", {}).get("until") is None and seed % HOLDS_EACH == 0:
+        shape["runs"].setdefault("scaling", {})["outsideRuns"] = "Hold"
     if rng.random() < OFTEN:
         shape[FLEET] = {"maxWorkers": rng.choice((max(len(made_of) + 1, _least_together(shape)), 12))}
     return {name: fields for name, fields in shape.items() if fields}

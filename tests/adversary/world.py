@@ -268,7 +268,7 @@ class World:
                 if self.neighbour is not None:
                     self.neighbour.end()
             self._finish()
-        if self.loop.at >= self.length and self._asked is None and not self.found:
+        if self.loop.at >= self.length and self._asked is None and not self.found and self.invariants.settled:
             calm = World(self.seed, self.plan, 0.0, asked=rest.resource_of(self), made_of=self.made_of)
             calm.login = self.login
             calm.secret, calm.server.crd = self.server.objects["secrets"]["broker"], self.server.crd
