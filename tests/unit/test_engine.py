@@ -352,6 +352,15 @@ def test_a_refusal_is_recorded_once_and_its_end_when_it_was_made() -> None:
     assert [it.reason for it in plan.events] == ["Recovered"]
 
 
+def leaving(look: Look) -> Look:
+    """The look while a Deployment is being deleted that asks for a worker, and has not gone yet."""
+    live = {kind: dict(there) for kind, there in look.live.items()}
+    for name, body in live[DEPLOYMENT].items():
+        metadata = {**body["metadata"], "deletionTimestamp": "2026-11-23T12:00:00Z"}
+        live[DEPLOYMENT][name] = {**body, "metadata": metadata, "spec": {**body["spec"], "replicas": 1}}
+    return replace(look, live=live)
+
+
 def ready(plan: Plan) -> tuple[str, str]:
     found = {it["type"]: it for it in plan.conditions}["Ready"]
     return found["status"], found["reason"]
@@ -362,6 +371,11 @@ def ready(plan: Plan) -> tuple[str, str]:
     [
         pytest.param(lambda: refused(Look()), ("False", "Refused"), id="never made"),
         pytest.param(lambda: of_another_owner(Look()), ("False", "NameTaken"), id="another owner has its name"),
+        pytest.param(
+            lambda: leaving(replace(at_rest(Look()), waiting=9)),
+            ("False", "PodsRefused"),
+            id="its Deployment is being deleted and has not gone",
+        ),
         pytest.param(
             lambda: refused(edited(at_rest(Look()), image="utilitarian:2")), ("True", "Idle"), id="the last one goes on"
         ),

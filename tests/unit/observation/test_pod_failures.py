@@ -48,6 +48,15 @@ def refused(message: str) -> Object:
     return deployment(("ReplicaFailure", "True", "FailedCreate", message))
 
 
+def leaving(replicas: int) -> Object:
+    metadata = {"name": "fleet-a", "deletionTimestamp": stamp(NOW), "finalizers": ["foregroundDeletion"]}
+    return {**deployment(), "metadata": metadata, "spec": {"replicas": replicas}}
+
+
+GOES = (
+    "its pods are no longer made: Deployment fleet-a is being deleted, and another one is made when it has gone; what "
+    "it waits for is in its metadata.finalizers (foregroundDeletion: that its last pod has ended)"
+)
 LATE = deployment(("Progressing", "False", "ProgressDeadlineExceeded", "it timed out"))
 WORKS = pod("w", RUNNING, ready=True)
 LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
@@ -113,6 +122,21 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
             ),
             id="a rollout that was paused",
         ),
+        pytest.param(leaving(2), [], PodFailure("PodsRefused", GOES), id="a Deployment that goes and has no pods"),
+        pytest.param(
+            leaving(2),
+            [pod("p", RUNNING, ready=True, deletionTimestamp="x")],
+            PodFailure("PodsRefused", GOES),
+            id="a Deployment that goes with its last pod",
+        ),
+        pytest.param(
+            leaving(2),
+            [WORKS],
+            PodFailure("PodsRefused", GOES, stops=False),
+            id="a Deployment that goes while one works",
+        ),
+        pytest.param(leaving(1), [WORKS], None, id="a Deployment that goes and lacks no pod"),
+        pytest.param(leaving(0), [], None, id="a Deployment that goes while nothing is to do"),
         pytest.param({**deployment(), "spec": {"paused": True}}, [WORKS], None, id="paused, with nothing to roll out"),
         pytest.param(
             deployment(),

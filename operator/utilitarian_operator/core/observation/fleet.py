@@ -25,6 +25,7 @@ from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.core.observation.pod import no_older, pod_by_itself
 from utilitarian_operator.core.observation.pod_failures import (
     PodFailure,
+    is_leaving,
     is_paused,
     is_refused,
     is_sound,
@@ -200,7 +201,8 @@ class _Look:
     def _is_sound(self, deployment: ReadOnlyObject | None, pods: Sequence[ReadOnlyObject]) -> bool:
         """Whether nothing can keep a pool from its workers, at whatever moment that is asked."""
         if deployment is not None and any(
-            self._kept.of(deployment["metadata"]["name"], hindered, deployment) for hindered in (is_refused, is_paused)
+            self._kept.of(deployment["metadata"]["name"], hindered, deployment)
+            for hindered in (is_refused, is_paused, is_leaving)
         ):
             return False
         return all(self._kept.of(pod["metadata"]["name"], is_sound, pod) for pod in pods)

@@ -97,6 +97,11 @@ def is_paused(deployment: ReadOnlyObject) -> bool:
     return bool(deployment.get("spec", {}).get("paused")) and rolls_out(deployment)
 
 
+def is_leaving(deployment: ReadOnlyObject) -> bool:
+    """Whether a Deployment is being deleted, and is there still."""
+    return "deletionTimestamp" in deployment.get("metadata", {})
+
+
 def is_sound(pod: ReadOnlyObject) -> bool:
     """Whether a pod has what it needs, whatever the time is: it stays, and is ready on a node that answers."""
     return _stays(pod) and is_ready(pod) and (bool(pod.get("spec", {}).get("nodeName")) or ours(pod) is not None)
@@ -136,6 +141,7 @@ def _why_not_ready(
 ) -> Iterator[PodFailure]:
     there = [pod for pod in pods if _stays(pod)]
     ready, rolling_out = sum(is_ready(pod) for pod in there), rolls_out(deployment)
+    yield from _leaving(deployment, len(there), ready)
     yield from _refused(deployment, ready, rolling_out=rolling_out)
     yield from _paused(deployment)
     yield from _rejected(pods, ready, now)
@@ -205,6 +211,17 @@ def _never_ready(
 
 def _patience(deployment: ReadOnlyObject) -> timedelta:
     return timedelta(seconds=deployment.get("spec", {}).get("progressDeadlineSeconds", LATE_AFTER.total_seconds()))
+
+
+def _leaving(deployment: ReadOnlyObject, there: int, ready: int) -> Iterator[PodFailure]:
+    """What is to go, and has not gone yet, gets no pods any more, and no other of its name can be made beside it."""
+    if is_leaving(deployment) and there < deployment["spec"].get("replicas", 1):
+        name = deployment["metadata"]["name"]
+        message = (
+            f"its pods are no longer made: Deployment {name} is being deleted, and another one is made when it has "
+            "gone; what it waits for is in its metadata.finalizers (foregroundDeletion: that its last pod has ended)"
+        )
+        yield PodFailure(PODS_REFUSED, message, stops=not ready)
 
 
 def _refused(deployment: ReadOnlyObject, ready: int, *, rolling_out: bool) -> Iterator[PodFailure]:
