@@ -123,6 +123,11 @@ def patience(pool: Object) -> float:
     return _held_s(pool) + (_seconds(scaling["drainWithin"]) if scaling.get("wake") == "WhenDue" else 0.0)
 
 
+def consumes_again(pool: Object) -> bool:
+    """Whether a worker that was chosen to leave can be told to go on: not with gevent, nor one of a catch-all."""
+    return bool(pool.get("queues")) and pool["worker"].get("execution") != "gevent"
+
+
 def _held_s(pool: Object) -> float:
     """Seconds until the next run of a pool whose work waits for it, at most."""
     return float(SCHEDULED_EACH_S) if pool["scaling"].get("outsideRuns") == "Hold" else 0.0

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tests.adversary import fleet
 from tests.adversary.api_server import Object, is_ready, leaving
 from tests.adversary.controllers import controller
-from tests.adversary.fleet import SETTLES_IN_S, asked_for, patience, queues_of
+from tests.adversary.fleet import SETTLES_IN_S, asked_for, consumes_again, patience, queues_of
 from tests.adversary.neighbour import fleet_of, is_of_neighbour
 from utilitarian_operator.core.spec.revisions import KEPT
 
@@ -369,12 +369,18 @@ class Invariants:
             body = world.server.objects["pods"].get(name)
             if body is None or leaving(body) or not worker.hears or not worker.consuming or not world.sees:
                 continue
-            if DRAINING in (body["metadata"].get("annotations") or {}):
+            if DRAINING in (body["metadata"].get("annotations") or {}) and not self._waits_in_a_pause(body):
                 takes[name] = self._takes.get(name, world.loop.now)
         self._takes = takes
         for name, since in takes.items():
             if world.loop.now - since > self.late(WAKES_IN_S):
                 self.breach("marked-consumes", f"{name} is marked to leave, and consumes", name)
+
+    def _waits_in_a_pause(self, pod: Object) -> bool:
+        """Whether nothing is done about a worker that was chosen to leave: it can't be told to stay either."""
+        pool = asked_for(self._world.spec, pod["metadata"]["labels"].get(POOL, ""))
+        paused = self._world.spec.get("mode", "Auto") != "Auto"
+        return paused and pool is not None and not consumes_again(pool)
 
     def _look_at_sleepers(self) -> None:
         """A pool that sleeps while its tasks wait, although the operator can see them."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.adversary.controllers import controller
-from tests.adversary.fleet import asked_for, mean_s, promise_s, queues_of, takes_s
+from tests.adversary.fleet import asked_for, consumes_again, mean_s, promise_s, queues_of, takes_s
 from tests.adversary.invariants import DRAINING
 from tests.adversary.neighbour import fleet_of
 
@@ -64,8 +64,7 @@ class Late:
     def _takes_back(self, asked: Any) -> bool:
         """Whether a pool has its own back, where no other can have a place: none is as urgent as it is."""
         others = [it.get("priority", MIDDLE) for it in self._world.spec["pools"] if it["name"] != asked["name"]]
-        consumes_again = bool(asked.get("queues")) and asked["worker"].get("execution") != "gevent"
-        return consumes_again and all(it < asked.get("priority", MIDDLE) for it in others)
+        return consumes_again(asked) and all(it < asked.get("priority", MIDDLE) for it in others)
 
 
 def _marks(pod: Any) -> Any:
