@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from kubernetes.aio import config
@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.support.controlplane import APPLY_PATCH, MERGE_PATCH, ControlPlane
 from tests.support.resources import resource
+from tests.support.waiting import wait_until_async
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.api.effective import effective_fleet
@@ -148,3 +149,41 @@ async def test_a_step_down_rests_on_the_deployment_as_it_was_seen(
     controlplane.request("PATCH", path_of(seen), {"metadata": {"annotations": {"touched": "yes"}}}, MERGE_PATCH)
     assert await asked_for(writer, owner, seen, 2) == []
     assert controlplane.request("GET", path_of(seen))["spec"]["replicas"] == 3
+
+
+@pytest.fixture
+async def broken_webhook(controlplane: ControlPlane, namespace: str) -> AsyncIterator[str]:
+    """One for the scale of the namespace's Deployments, whose server is away, and without which nothing is let in."""
+    rule = {"operations": ["*"], "apiGroups": ["apps"], "apiVersions": ["*"], "resources": ["deployments/scale"]}
+    webhook = {
+        "name": "policy.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [rule],
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+    }
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+    path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    controlplane.request("POST", path, kind | {"metadata": {"name": namespace}, "webhooks": [webhook]})
+    yield "policy.example.com"
+    controlplane.request("DELETE", f"{path}/{namespace}")
+
+
+async def test_a_webhook_that_is_away_refuses_and_is_named(
+    scaled: tuple[ObjectWriter, Object, Object], broken_webhook: str
+) -> None:
+    """The API server answers with HTTP 500, as if it had failed itself; for one pool a look would end each time."""
+    writer, owner, seen = scaled
+
+    async def refused() -> list[str]:
+        """Sentences; the API server asks a new webhook after a moment."""
+        (known,) = writer.store.children(DEPLOYMENTS, Key(seen["metadata"]["namespace"], "fleet")).values()
+        step = scale_action(known, known["spec"]["replicas"] + 1)
+        assert step is not None
+        _, found = await writer.scale(owner, {"work": (step, "because")})
+        return [it.blocker.message for it in found]
+
+    (said,) = await wait_until_async(refused, within=timedelta(seconds=30))
+    assert f'failed calling webhook "{broken_webhook}"' in said

@@ -58,6 +58,8 @@ _LISTS = {plural: group for group, plural in _PATHS.values()} | {"events": "api/
 """Group of each list; events are read in the shape that the kubelet writes them in."""
 
 _OURS = "UtilitarianWorkerPool"
+_NO_FAILURE = ("failed to create typed patch object", "failed calling webhook")
+"""Said with HTTP 500 all the same: of a field that Kubernetes doesn't know, and of a webhook that is away."""
 _ERRORS = {404: Gone, 409: Conflict, 400: Rejected, 403: Rejected, 422: Rejected}
 
 
@@ -329,8 +331,8 @@ class ClusterClient(Cluster):
         except (ValueError, AttributeError):  # a page of a proxy, not the API server's own Status
             said = text
         message, kind = f"{what}: HTTP {status}: {said}", _ERRORS.get(status, ClusterError)
-        if status == 500 and "failed to create typed patch object" in said:  # noqa: PLR2004 - HTTP's own number
-            kind = Rejected  # a field that Kubernetes doesn't know, as server-side apply says it
+        if status == 500 and any(it in said for it in _NO_FAILURE):  # noqa: PLR2004 - HTTP's own number
+            kind = Rejected
         return Rejected(message, said) if kind is Rejected else kind(message)
 
 
