@@ -10,7 +10,7 @@ from utilitarian_operator.cli.output import Format
 from utilitarian_operator.cli.readable_status import readable
 from utilitarian_operator.cli.resources import Found
 
-EACH_S = 20.0
+EACH_S = 60.0
 
 
 class Asked:
