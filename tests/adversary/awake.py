@@ -54,6 +54,9 @@ class Awake:
             return False  # another version's
         if any(it.queue in queues_of(asked) for it in self._open):
             return False
+        queues = [it for name in queues_of(asked) if (it := self._world.rabbit.queues.get(name)) is not None]
+        if not all(it.hears for queue in queues for it in queue.consumers):
+            return False  # one on a node that was lost: it may have taken tasks, as far as the operator can see
         # What was delivered again when its connection broke runs twice, and was done by the first.
         return all(it.hears and not it.holds for it in self._workers(pool))
 

@@ -50,6 +50,7 @@ def _watch_twice(world: Any, _: Fault) -> None:
 def _etcd_restored(world: Any, fault: Fault) -> None:
     """From a snapshot of this moment: versions go back, and watches wait for those that are long to come."""
     world.server.go_back()
+    world.unseen.clear()  # known by their versions: what is listed anew from here on has all that was set
     watches = world.process.watches
     if watches is not None:
         watches.broken.update(WATCHED)

@@ -149,7 +149,7 @@ def _row(
     more = [_count(pool, "unacked"), _count(pool, "deferred"), pool.get("draining", 0), _task(pool, fleet, now)]
     return [
         pool["name"],
-        f"{pool.get('ready', 0)}/{pool.get('desired', 0)}",
+        f"{_count(pool, 'ready')}/{_count(pool, 'desired')}",
         _count(pool, "backlog"),
         _count(pool, "busy"),
         *(more if wide else []),

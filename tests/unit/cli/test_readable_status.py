@@ -45,7 +45,6 @@ def test_what_is_new_or_missing_or_of_another_size_stays(status: dict[str, Any])
         ({"pools": "none"}, "status.pools"),
         ({"beat": {"ready": 1}}, "status.beat.ready"),
         ({"conditions": ["Ready"]}, "status.conditions[0]"),
-        ({"conditions": [{"type": "Ready", "status": None}]}, "status.conditions[0].status"),
         ({"conditions": [{"type": "Ready", "status": 5}]}, "status.conditions[0].status"),
         ({"pools": [{"name": ["a"]}]}, "status.pools[0]"),
         ({"pools": [{"name": "a", "run": {"name": 3, "remaining": 1.5}}]}, "status.pools[0].run"),
@@ -59,6 +58,20 @@ def test_what_is_of_another_type_is_left_out_alone(status: dict[str, Any], left_
     assert it == before
     assert faults(shown["status"]) == []
     assert {name: shown["status"].get(name) for name in ("mode", "workers")} == {"mode": "Auto", "workers": "3/15"}
+
+
+def test_what_is_null_is_as_if_it_were_not_there() -> None:
+    it = resource(
+        workers=None,
+        conditions=[{"type": "Ready", "status": None, "reason": "Why"}],
+        pools=[{"name": "a", "desired": None, "trail": [{"rule": "demand", "before": None}], "memory": {"v": None}}],
+    )
+    before = deepcopy(it)
+    shown, left = readable(it)
+    assert (it, left) == (before, ())
+    assert "workers" not in shown["status"]
+    assert shown["status"]["conditions"] == [{"type": "Ready", "reason": "Why"}]
+    assert shown["status"]["pools"] == [{"name": "a", "trail": [{"rule": "demand"}], "memory": {}}]
 
 
 def test_of_several_in_one_list_those_that_fit_stay() -> None:
