@@ -29,7 +29,8 @@ def faults(status: Any) -> list[ErrorDetails]:
 def readable(resource: Object) -> tuple[Object, tuple[str, ...]]:
     """The resource with as much of its status as can be shown, and the paths of what is left out."""
     status = resource.get("status") or {}
-    resource = {**resource, "status": _without_nulls(status)} if _has_nulls(status) else resource
+    known = _without_nulls(status)
+    resource = resource if known == status else {**resource, "status": known}
     wrong = [it for it in faults(resource.get("status") or {}) if not _can_be_shown(it)]
     if not wrong:
         return resource, ()
@@ -38,11 +39,6 @@ def readable(resource: Object) -> tuple[Object, tuple[str, ...]]:
     for place in places:
         shown = _without(shown, place)
     return {**shown, "status": shown.get("status") or {}}, tuple(field_path(it) for it in reversed(places))
-
-
-def _has_nulls(value: Any) -> bool:
-    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return any(it is None or _has_nulls(it) for it in inside)
 
 
 def _without_nulls(value: Any) -> Any:
