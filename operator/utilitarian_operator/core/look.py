@@ -246,7 +246,7 @@ def context_of(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContex
         given_up=spec.given_up,
         contested=state.writers.contested_pools,
         moved=before is not None and named is not None and named.is_another_than(before),
-        removed=sum(it.current + it.draining for it in snapshot.leftover.values()),
+        removed=sum(it.current + it.holding for it in snapshot.leftover.values()),
     )
 
 

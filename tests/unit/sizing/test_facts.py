@@ -37,6 +37,34 @@ def test_whom_a_pool_may_take_back(chosen: PodSnapshot, returnable: int) -> None
     assert facts(PoolSnapshot({}, 0, (chosen, pod("b")), 2)).returnable == returnable
 
 
+@pytest.mark.parametrize(
+    "pods, replicas, holding",
+    [
+        pytest.param("ab", 2, (2, 0), id="as-many-as-asked-for"),
+        pytest.param("abcd", 1, (1, 3), id="a-step-up-is-seen-of-the-pods-alone"),
+        pytest.param("ab", None, (0, 2), id="its-deployment-has-gone"),
+        pytest.param("a", 3, (3, 0), id="a-step-up-is-seen-of-the-deployment-alone"),
+    ],
+)
+def test_each_pod_that_stays_holds_a_place(pods: str, replicas: int | None, holding: tuple[int, int]) -> None:
+    seen = facts(PoolSnapshot({}, 0, tuple(map(pod, pods)), replicas))
+    assert (seen.current, seen.draining) == holding
+
+
+@pytest.mark.parametrize(
+    "more, holding",
+    [
+        pytest.param(pod("c", revision="2"), (2, 0), id="surge"),
+        pytest.param(pod("c", leaving=True), (2, 0), id="is-being-deleted"),
+        pytest.param(released("c"), (2, 1), id="released"),
+        pytest.param(pod("c", marked=MARKED), (1, 2), id="chosen"),
+    ],
+)
+def test_one_pod_more_than_is_asked_for(more: PodSnapshot, holding: tuple[int, int]) -> None:
+    seen = facts(PoolSnapshot({}, 0, (pod("a"), pod("b"), more), 2))
+    assert (seen.current, seen.draining) == holding
+
+
 DOUBT = Unknown("is its leader away?", NOW)
 IDLE = PodSnapshot("x", ready=True, running=True, leaving=False, held=WorkerLoad(0, 0, 0, 0))
 

@@ -23,7 +23,7 @@ class Facts:
         at_least: those that are certain: never more than there are; None when even `ready` is unknown.
         idle: workers that say they hold nothing but tasks that wait for their ETA, or whose container doesn't run.
         running: tasks that run, by the workers' own word.
-        draining: leaving workers whose pods are not ended yet, whether the Deployment asks for them or not.
+        draining: workers there beside those: on their way out, or more than the Deployment is seen to ask for.
         returnable: those of them that hold tasks, and may consume again if more workers are wanted.
         deferred: tasks that wait for their ETA in a worker that stays.
         arrived: tasks that came since the last look; None without statistics.
@@ -113,7 +113,7 @@ def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
         missing=snapshot.missing,
         serving=snapshot.ready_workers,
         starved=starved,
-        draining=snapshot.draining + snapshot.deleted_soon,
+        draining=snapshot.holding,
         first_due=min((it for pod in snapshot.pods if pod.staying and (it := _first_due(pod))), default=None),
         leaving=sum(pod.running and not pod.staying for pod in snapshot.pods),
         given_back=_scheduled(pod for pod in snapshot.pods if pod.running and not pod.staying),

@@ -70,7 +70,7 @@ class Beside(Protocol):
 
     @property
     def draining(self) -> int:
-        """Workers on their way out."""
+        """Workers there beside those."""
 
     @property
     def returnable(self) -> int:

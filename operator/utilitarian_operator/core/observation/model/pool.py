@@ -52,8 +52,20 @@ class PoolSnapshot:
     @cached_property
     def deleted_soon(self) -> int:
         """Released workers that the Deployment asks for no more: a step down is seen before its pods are seen to go."""
-        there = [pod for pod in self.pods if not pod.leaving]
-        return min(sum(pod.released for pod in there), max(len(there) - (self.replicas or 0), 0))
+        return min(sum(pod.released for pod in self.pods if not pod.leaving), self._beyond)
+
+    @cached_property
+    def holding(self) -> int:
+        """Workers that are there beside `current`, and hold their places of the fleet until they are gone.
+
+        Those beyond the number that the Deployment asks for are among them: its watch may be older than that of its
+        pods. Not during a rollout, which has more of them for a while by right.
+        """
+        return self.draining + (self.deleted_soon if self.rolling_out else self._beyond)
+
+    @cached_property
+    def _beyond(self) -> int:
+        return max(sum(not pod.leaving for pod in self.pods) - (self.replicas or 0), 0)
 
     @cached_property
     def returnable(self) -> int:
