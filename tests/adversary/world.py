@@ -15,7 +15,6 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
-from amqp.exceptions import AccessRefused
 
 import utilitarian_operator.cli.run  # noqa: F401 - every module is there before something is put in its place
 from tests.adversary import broker_connection, faults, fleet, people, rest
@@ -330,7 +329,7 @@ class World:
         def connect(url: str, *_: Any, **__: Any) -> Any:
             process, ours = self.process, not (self.neighbour and HOST in url)
             if ours and not self.login.lets_in(url):
-                raise AccessRefused("Login was refused", (10, 40), "Connection.start_ok")
+                raise broker_connection.login_refused()
             rabbit = self.neighbour.rabbit if self.neighbour and HOST in url else self.rabbit
             client = broker_connection.Client(
                 rabbit, lambda: process.dead, suspended=lambda: self.loop.now < process.suspended_until

@@ -193,7 +193,7 @@ CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
     "not all of them either": (PoolWorkers([released("a")], 1, agreed=False), 0, []),
     "nor is a worker called unready then": (PoolWorkers([cancelled("a"), worker("b", 1)], 2, agreed=False), 1, []),
     "one whose container didn't run before it was marked may run now": (
-        PoolWorkers([worker("a", None, running=False, ready=False, marked=MARKED, caught_up=False), worker("b", 1)], 2),
+        PoolWorkers([worker("a", None, running=False, ready=False, marked=MARKED, stopped=False), worker("b", 1)], 2),
         1,
         [CancelConsumers("a", ("queue",))],
     ),

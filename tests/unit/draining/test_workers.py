@@ -72,6 +72,26 @@ def test_a_worker_that_answers_runs_whatever_the_watch_told_of_its_pod() -> None
     assert not worker.empty
 
 
+@pytest.mark.parametrize(
+    "foreign, ago_s, empty",
+    [
+        pytest.param({}, 5, True, id="all-consumers-are-known"),
+        pytest.param({"q": 1}, 5, False, id="a-consumer-may-be-it"),
+        pytest.param({"q": 1}, 61, True, id="it-would-have-been-heard-since"),
+        pytest.param({"q": 1}, -3600, True, id="the-clock-was-set-back"),
+    ],
+)
+def test_a_worker_that_is_not_seen_to_run_may_be_a_consumer_that_is_there(
+    foreign: dict[str, int], ago_s: int, *, empty: bool
+) -> None:
+    """Its watch stands still while its container starts: it is asked, and has yet to answer."""
+    gone = released("a", running=False, held=SILENT, marked=NOW - timedelta(seconds=ago_s))
+    seen = replace(snapshot(gone, reported=said(1, 0)), foreign=foreign)
+    (worker,) = pool_workers(POOL, seen, NOW).workers
+    assert worker.empty is empty
+    assert steps(seen, 0) == ([Resize(0, ("a",))] if empty else [drain.CancelConsumers("a", ("q",))])
+
+
 HOLDS = st.sampled_from([NOTHING, WORKS, WorkerLoad(0, 0, 3, 0, consuming=()), WorkerLoad(1, 0, 0, 0), SILENT])
 PODS = st.lists(
     st.builds(

@@ -36,7 +36,8 @@ class Worker:
         marked: when it was chosen to leave; None if it was not.
         released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both shown by the watch.
         blank: whether it should long have started and surely has taken no message: it becomes ready no more.
-        caught_up: whether the watch has seen all that was written on its pod: what is seen is not older than its mark.
+        stopped: whether its container surely doesn't run, where it is not seen to: what is seen is not older than its
+            mark, and none of the consumers that are there may be it.
         withdrawn: whether its readiness gate was withdrawn last, shown or not.
         later: whether all tasks that wait in it for their ETA are due too late to wait for: they go back to the queue.
         takes_nothing: whether it said last that it consumes nothing, and was not just told to consume.
@@ -53,7 +54,7 @@ class Worker:
     released: bool = False
     later: bool = False
     blank: bool = False
-    caught_up: bool = True
+    stopped: bool = True
     withdrawn: bool = False
     takes_nothing: bool = False
     queues: tuple[str, ...] = ()
@@ -62,7 +63,7 @@ class Worker:
     def empty(self) -> bool:
         """Whether it surely holds nothing and will get nothing more."""
         if not self.running:
-            return self.caught_up
+            return self.stopped
         if self.consuming != () or isinstance(self.held, Unknown):
             return False
         return not (self.held.active or self.held.reserved) and (self.later or not self.held.scheduled)

@@ -16,6 +16,9 @@ ASKED_AFTER = timedelta(seconds=3)
 """Time in which a worker that was not asked before has said what it holds, or is one that doesn't answer."""
 
 NEVER = datetime.max.replace(tzinfo=UTC)
+MAY_BE_UNHEARD = timedelta(minutes=1)
+"""A consumer that no worker tells of may be one whose start no watch has shown yet, and that has yet to be asked."""
+
 MUTE_BUT_CONSUMING_AFTER = timedelta(seconds=30)
 """A worker that can't answer (remote control refused, or busy in a solo pool) is believed by its consumers then."""
 
@@ -47,7 +50,8 @@ def pool_workers(
         told: pods whose workers were just told to consume.
     """
     patience = None if pool is None else now + pool.drain_timeout if gives_back else NEVER
-    workers = [_worker(pod, patience, told) for pod in snapshot.pods]
+    since = now - MAY_BE_UNHEARD if snapshot.foreign else now
+    workers = [_worker(pod, patience, told, since, now) for pod in snapshot.pods]
     silent = any(pod.running and pod.staying and not isinstance(pod.held, WorkerLoad) for pod in snapshot.pods)
     return PoolWorkers(
         workers,
@@ -109,8 +113,14 @@ def _consumes(pod: PodSnapshot, snapshot: PoolSnapshot, now: datetime) -> bool:
     return bool(seen) and all(queue.consumers >= running for queue in seen)
 
 
-def _worker(pod: PodSnapshot, patience: datetime | None, told: Container[str]) -> Worker:
-    """A worker; what waits in it for an ETA after `patience` may be given back, with a pool that goes for good all."""
+def _worker(
+    pod: PodSnapshot, patience: datetime | None, told: Container[str], since: datetime, now: datetime
+) -> Worker:
+    """A worker; what waits in it for an ETA after `patience` may be given back, with a pool that goes for good all.
+
+    One that was marked after `since` may run although it is not seen to.
+    """
+    unheard = pod.marked is not None and since < pod.marked <= now
     due = pod.held.first_due if isinstance(pod.held, WorkerLoad) else None
     return Worker(
         name=pod.name,
@@ -123,7 +133,7 @@ def _worker(pod: PodSnapshot, patience: datetime | None, told: Container[str]) -
         marked=pod.marked,
         released=pod.released,
         blank=pod.blank,
-        caught_up=pod.caught_up,
+        stopped=pod.caught_up and not unheard,
         withdrawn=pod.gated and pod.gate is False,
         later=patience is None or (due is not None and due > patience),
         takes_nothing=pod.takes_nothing and pod.name not in told,
