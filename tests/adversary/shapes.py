@@ -137,6 +137,5 @@ def _of_each(pool: dict[str, Any], name: str, value: Any) -> None:
 _HOW: dict[str, Callable[[dict[str, Any], str, Any], None]] = {
     "worker": _some,
     "scaling": _some,
-    "rollout": _some,
     "schedule": _of_each,
 }
