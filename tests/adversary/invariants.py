@@ -177,6 +177,8 @@ class Invariants:
             return
         pods = world.server.objects["pods"]
         pool = pods[name]["metadata"]["labels"][POOL]
+        if not is_ready(pods[name]):
+            return  # a ReplicaSet takes one that isn't ready before all others: none of those can go while it is there
         if asked_for(world.spec, pool) is None or now - self._edited_at < self.late(OBEYS_IN_S):
             return  # all workers of a pool that is removed leave
         for other, body in pods.items():
