@@ -1,5 +1,6 @@
 """Tasks that wait for much longer than `drainWithin`, although their pool may have more workers and could get them."""
 
+from statistics import fmean
 from typing import Any
 
 from tests.adversary.controllers import controller
@@ -8,7 +9,7 @@ from tests.adversary.invariants import DRAINING
 from tests.adversary.neighbour import fleet_of
 
 LEAST_GUESS = 0.2
-"""Of what its tasks take, that a pool says itself: where its first guess is far off, the first of them are late."""
+"""Of what its tasks take, that a pool says or has seen of others: where that is far off, the first of them are late."""
 TIMES, STARTS_IN_S = 1.0, 30.0
 """What a task is taken for is learned from those before it, and a worker has yet to start."""
 
@@ -38,7 +39,7 @@ class Late:
             waiting = [since for queue in queues for it in queue.ready if (since := it.waits_since(now)) is not None]
             longest = world.invariants.late(TIMES * promise_s(asked) + STARTS_IN_S)
             waits = now - max(min(waiting, default=now), free, world.disturbed_at)
-            if waits > longest:
+            if waits > longest and not self._are_others(queues):
                 world.invariants.breach("late", f"{pool}: a task has waited for {waits:.0f} s, and it has room", pool)
 
     def _is_free(self, pool: str) -> bool:
@@ -60,6 +61,13 @@ class Late:
         if ours >= world.spec["maxWorkers"] and not (back and self._takes_back(asked)):
             return False
         return all(it is not None and it.hears for it in workers)
+
+    def _are_others(self, queues: list[Any]) -> bool:
+        """Whether those that wait take far longer than those before them: what is learned is a mean of many."""
+        names = {it.name for it in queues}
+        before = [it.seconds for it in self._world.rabbit.tasks if it.queue in names and it.starts]
+        waiting = [it.seconds for queue in queues for it in queue.ready]
+        return bool(before) and fmean(before) < LEAST_GUESS * fmean(waiting)
 
     def _takes_back(self, asked: Any) -> bool:
         """Whether a pool has its own back, where no other can have a place: none is as urgent as it is."""

@@ -64,6 +64,8 @@ class Worker:
         """Slots whose process is being replaced."""
         self.helpless: list[tuple[float, float]] = []
         self.stop_begun: float | None = None
+        self._refused = False
+        """Whether its login was: it ends, and a container of a pod that is being deleted is not started again."""
         self.ends_by = f"{WORLD}: it ended by itself"
         self._static = bool(rabbit.limits.keys() & set(kind.queues))
         """Whether its prefetch can't be raised: one for the whole channel is not to be had beside a quorum queue."""
@@ -108,9 +110,10 @@ class Worker:
 
     def connect(self) -> None:
         """Come up, or come back: declare the queues and consume them."""
-        if not self.alive or self.stopping or self.connected:
+        if not self.alive or self.stopping or self.connected or (self._refused and self.stop_begun is not None):
             return
-        if self._rabbit.away or not self._rabbit.knows():
+        self._refused = not self._rabbit.knows()
+        if self._rabbit.away or self._refused:
             self._rabbit.loop.call_later(2.0, self.connect)
             return
         self.connected = True
