@@ -203,7 +203,7 @@ def test_no_more_than_twelve_are_kept_the_newest_first() -> None:
     "ahead", [pytest.param(35 * 24 * HOUR, id="a-month-ahead"), pytest.param(25 * HOUR, id="a-day-ahead")]
 )
 def test_a_clock_that_was_ahead_for_a_minute_and_is_put_right_costs_no_run(ahead: timedelta) -> None:
-    looks = Looks(RUN, idleAfter="1m").until(NOW + MINUTE, work=4).until(NOW + 5 * MINUTE)
+    looks = Looks(RUN, idleAfter="1m").until(NOW).until(NOW + MINUTE, work=4).until(NOW + 5 * MINUTE)
     assert looks.past == [("run", Outcome.DONE)]
     looks.now += ahead
     looks.until(looks.now + MINUTE)
@@ -294,6 +294,39 @@ def by_hand(looks: Looks, run: str, start: datetime) -> Looks:
     """The same looks, with a run that a person opened."""
     looks.by_hand = {looks.pool.name: RunByHand(run, start)}
     return looks
+
+
+@pytest.mark.parametrize("idle_after", ["0s", "2m"])
+@pytest.mark.parametrize(
+    "completed, workers", [pytest.param(5, 0, id="counted"), pytest.param(None, 2, id="not-counted")]
+)
+def test_a_run_is_not_over_with_what_waited_for_it(completed: int | None, workers: int, idle_after: str) -> None:
+    """It is done as the run begins; the run's own messages come four minutes later, and not to the next day's run."""
+    looks = Looks(RUN, outsideRuns="Hold", idleAfter=idle_after).until(NOW - 10 * SECOND, work=5)
+    looks.until(NOW, completed=completed).until(NOW + 4 * MINUTE)
+    assert (looks.open, looks.workers) == ([("run", NOW)], workers)
+    assert looks.until(NOW + 5 * MINUTE, work=40).workers > 0
+    assert looks.until(NOW + 8 * MINUTE).past == [("run", Outcome.DONE)]
+
+
+def test_a_run_with_nothing_but_what_waited_for_it_is_done_when_its_own_messages_are_overdue() -> None:
+    looks = Looks(RUN, outsideRuns="Hold").until(NOW + MINUTE, work=5).until(NOW + 15 * MINUTE - 10 * SECOND)
+    assert looks.open == [("run", NOW)]
+    assert looks.until(NOW + 15 * MINUTE).past == [("run", Outcome.DONE)]
+    assert looks.memory.history[0].finished < NOW + 2 * MINUTE
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"work": 9}, id="more-than-waited"),
+        pytest.param({"work": 2, "arrived": 1}, id="the-broker-counted-one"),
+        pytest.param({"work": 0, "completed": 6}, id="more-ended-than-waited"),
+    ],
+)
+def test_a_run_that_got_messages_of_its_own_ends_when_they_are_done(more: dict[str, Any]) -> None:
+    looks = Looks(RUN).until(NOW, work=5).until(NOW + 10 * SECOND, **more)
+    assert looks.until(NOW + 3 * MINUTE).past == [("run", Outcome.DONE)]
 
 
 def test_a_run_by_hand_begins_at_its_moment_and_ends_as_any_other() -> None:

@@ -80,7 +80,7 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
         if run.name not in schedules:
             continue  # taken out of the spec: how it ends doesn't matter any more
         schedule = schedules[run.name]
-        noted = _staffed(run, facts, now, since)
+        noted = _with_left(_staffed(run, facts, now, since), facts, now)
         if run.start <= now:
             noted = _worked(schedule, noted, facts, now, alone=len(begun) == 1)
         if run is newest:
@@ -132,11 +132,16 @@ def tolerance(schedule: Schedule, start: datetime) -> timedelta:
     return min(NO_MESSAGE_WITHIN, (next_start(schedule, start) - start) / 4)
 
 
-def stands_by(schedule: Schedule, run: OpenRun, now: datetime) -> bool:
-    """Whether a run has its workers without any work: until its first message is overdue, or for its duration."""
-    if run.first_message is not None or schedule.until == "Duration":
+def stands_by(pool: Pool, schedule: Schedule, run: OpenRun, memory: Memory, now: datetime) -> bool:
+    """Whether a run has its workers without any work: until its first message is overdue, or for its duration.
+
+    Not for messages that are still to come where all that waited for the run is done: they find the run open.
+    """
+    if schedule.until == "Duration":
         return True
-    return now < run.start + tolerance(schedule, run.start)
+    if run.first_message is None:
+        return now < run.start + tolerance(schedule, run.start)
+    return run.left is None or _drained_at(pool, run.first_message, memory, now) is None
 
 
 def deadline_demand(
@@ -301,6 +306,20 @@ def _staffed(run: OpenRun, facts: Facts, now: datetime, since: datetime | None) 
     )
 
 
+def _with_left(run: OpenRun, facts: Facts, now: datetime) -> OpenRun:
+    """The run with what may be left of the tasks that were there before its start, as seen while it was prepared.
+
+    A run is not over with them: its own messages may come a little later, and would wait for the next run.
+    """
+    if run.start > now:
+        return run if facts.at_least is None else changed(run, left=facts.at_least)
+    if run.left is None or facts.at_least is None:
+        return run
+    left = run.left - (facts.completed or 0)
+    others = facts.arrived or left < 0 or facts.at_least > left
+    return changed(run, left=None if others else facts.at_least)
+
+
 def _worked(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime, *, alone: bool) -> OpenRun:
     """A run that has begun, with the work that this look tells of."""
     first = run.first_message or (now if _has_come(facts, alone=alone) else None)
@@ -350,12 +369,17 @@ def _end(
     if run.first_message is None:
         given_up = later or now >= run.start + window(schedule, run.start)
         return (Outcome.MISSED if run.missed else Outcome.UNSEEN, now) if given_up else None
-    if memory.idle_since is not None:
-        finished = max(memory.idle_since, run.first_message)
-        if now - finished >= pool.scaling.idle_after:
-            return _drained(run, due, finished), finished
+    finished = _drained_at(pool, run.first_message, memory, now)
+    if finished is not None and (run.left is None or now >= run.start + tolerance(schedule, run.start)):
+        return _drained(run, due, finished), finished
     past_due = due is None or now >= due or later >= MOST_OPEN
     return (Outcome.OVERTAKEN, now) if later and past_due else None
+
+
+def _drained_at(pool: Pool, first_message: datetime, memory: Memory, now: datetime) -> datetime | None:
+    """When nothing was to do any more, once it was so for `idleAfter`."""
+    finished = None if memory.idle_since is None else max(memory.idle_since, first_message)
+    return finished if finished is not None and now - finished >= pool.scaling.idle_after else None
 
 
 def _drained(run: OpenRun, due: datetime | None, finished: datetime) -> Outcome:

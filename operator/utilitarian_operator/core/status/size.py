@@ -150,7 +150,7 @@ def _fewer_beside(status: Status) -> Status:
     return shorter
 
 
-_COUNTS = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince", "atRisk")
+_COUNTS = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince", "atRisk", "left")
 _WATCH = ("watchedSince",)
 _COURSE = ("firstMessage", "missed")
 
