@@ -277,6 +277,18 @@ class Invariants:
             name,
         )
 
+    def _works_at_its_most(self, queue: str) -> bool:
+        """Whether a pool has all the workers that it may have, each with tasks: it was given more than can be done."""
+        world = self._world
+        pool = next((it for it in world.spec["pools"] if queue in queues_of(it)), None)
+        if pool is None:
+            return False
+        pods = [
+            it for it in world.server.objects["pods"].values() if it["metadata"]["labels"].get(POOL) == pool["name"]
+        ]
+        workers = [world.kubelet.workers.get(it["metadata"]["name"]) for it in pods]
+        return len(workers) >= pool["scaling"]["max"] and all(it is not None and it.running for it in workers)
+
     def _is_removed(self, pool: str) -> bool:
         """Whether a pool is no longer asked for, or was not a moment ago.
 
@@ -459,6 +471,7 @@ class Invariants:
                 if cause and not cause.startswith("world:"):
                     self.breach(what, f"task {task.number} of {task.queue} on {task.starts[-1]}: {cause}", cause)
         left = Counter(it.queue for it in tasks if not it.ended and not it.lost_by)
+        left = Counter({queue: number for queue, number in left.items() if not self._works_at_its_most(queue)})
         if left:
             self.breach("unfinished", f"tasks that never ended: {dict(left)}", f"unfinished {sorted(left)}")
 
