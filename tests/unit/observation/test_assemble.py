@@ -123,6 +123,36 @@ def test_consumers_beyond_the_workers_are_foreign_and_a_pool_that_is_gone_is_lef
     assert set(found.leftover) == {"old"}
 
 
+OLD = replace(HOLDS, name="old-1", queues=("queue",))
+OLD_SILENT = replace(SILENT, name="old-2", queues=("queue",))
+
+
+@pytest.mark.parametrize(
+    "consumers, old, foreign, work",
+    [
+        pytest.param(2, [OLD], 0, 0, id="it takes tasks still"),
+        pytest.param(1, [replace(OLD, held=replace(DEAF.held, active=2))], 0, 2, id="it takes no more, and works"),
+        pytest.param(2, [OLD_SILENT], 0, 4, id="a busy one with a single thread says nothing"),
+        pytest.param(2, [replace(OLD, queues=("queue", "split"))], 0, 4, id="of a pool that was split"),
+        pytest.param(2, [replace(OLD, running=False)], 1, 4, id="one that does not run consumes nothing"),
+        pytest.param(3, [OLD], 1, 0, id="one of others beside it"),
+    ],
+)
+@pytest.mark.parametrize("replicas", [1, None], ids=["led out", "its Deployment is gone"])
+def test_the_workers_of_a_renamed_pool_are_the_fleets_and_what_they_hold_is_no_work_for_the_new_one(
+    consumers: int, old: Sequence[PodSnapshot], foreign: int, work: int, replicas: int | None
+) -> None:
+    """Four messages are held, all by the old workers: so many as one of them says, or as it may hold in silence."""
+    broker = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}, "stats": STATS}
+    asked = fleet({"name": "new", "queues": ["queue"]}, broker=broker)
+    fresh = replace(HOLDS, held=replace(DEAF.held, consuming=("queue",)))
+    objects = {"new": PoolSnapshot({}, 0, (fresh,), 1), "old": PoolSnapshot({}, 0, tuple(old), replicas)}
+    sources = Sources({"queue": Depth(0, consumers)}, counted={"queue": Counted(0, 4)})
+    new = assemble(asked, sources, objects, Beliefs(), NOW).pools["new"]
+    assert sum(new.foreign.values()) == foreign
+    assert (new.unacked, new.elsewhere, new.surely_held) == (4, work, work)
+
+
 @pytest.mark.parametrize(
     "consumers, pods, unacked",
     [

@@ -45,3 +45,20 @@ def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:
         "rest": PoolSnapshot({}, 0, (everything,), 1),
     }
     assert with_foreign(asked, pools, {})["work"].foreign == {}
+
+
+def test_a_silent_worker_consumes_what_its_command_names_also_where_that_is_another_pools_by_now() -> None:
+    """A queue was moved from one pool to another, and a worker with a single thread still runs a task."""
+    asked = fleet({"name": "from", "queues": ["q"]}, {"name": "to", "queues": ["moved"]})
+    busy = pod("a", None, queues=("q", "moved"))
+    pools = {
+        "from": PoolSnapshot({"q": Present(0, 1)}, 0, (busy,), 1),
+        "to": PoolSnapshot({"moved": Present(0, 1)}, 0, (), 0),
+    }
+    assert [it.foreign for it in with_foreign(asked, pools, {}).values()] == [{}, {}]
+
+
+def test_the_worker_of_a_removed_pool_is_not_named_as_anothers() -> None:
+    look, old = snapshot(pod("a"), consumers=3), PoolSnapshot({}, 0, (pod("old-2"),), 1)
+    found = with_foreign(FLEET, look.pools, OLD, removed={"old": old})["work"]
+    assert (found.foreign, found.strangers) == ({"q": 1}, ("celery@old-1",))

@@ -119,9 +119,10 @@ def assemble(
     statistics = doubts.of("statistics", sources.uncounted)
     look = _Look(fleet, sources, before, doubts, broker, statistics)
     pools = look.pools(objects)
-    seen = with_foreign(fleet, pools, sources.consuming, neighbours)
+    removed = {name: it for name, it in objects.items() if name not in pools}
+    seen = with_foreign(fleet, _with_held_by_removed(pools, removed), sources.consuming, neighbours, removed)
     found = {pool.name: _with_own_alone(pool, seen[pool.name], statistics, doubts) for pool in fleet.pools}
-    leftover = {name: it for name, it in objects.items() if name not in found and it.replicas is not None}
+    leftover = {name: it for name, it in removed.items() if it.replicas is not None}
     beliefs = Beliefs(doubts.since, look.contradicted, look.own_queues, look.beginnings)
     return Assembled(found, leftover, broker, statistics, mute, beliefs)
 
@@ -267,6 +268,28 @@ def told_unacked(pods: Iterable[PodSnapshot]) -> Count:
 def takes_nothing(pod: PodSnapshot) -> bool:
     """Whether a worker says itself that it consumes no queue."""
     return isinstance(pod.held, WorkerLoad) and pod.held.consuming == ()
+
+
+def _with_held_by_removed(
+    pools: Mapping[str, PoolSnapshot], removed: Mapping[str, PoolSnapshot]
+) -> dict[str, PoolSnapshot]:
+    """The pools, each with what workers of removed ones hold of its queues: it needs no workers for that.
+
+    So it is when a pool is renamed, or two are made one. Where one was split it is not known whose such a task is.
+
+    Args:
+        pools: that are asked for, by name.
+        removed: that are no longer asked for and whose workers are there still, by name.
+    """
+    there = (pod for it in removed.values() for pod in it.pods if pod.running)
+    going = [(set(it.queues), it.held.unacked) for it in there if isinstance(it.held, WorkerLoad)]
+    if not going:
+        return dict(pools)
+    held = {
+        name: sum(number for queues, number in going if queues and queues <= it.queues.keys())
+        for name, it in pools.items()
+    }
+    return {name: changed(it, held_by_removed=held[name]) if held[name] else it for name, it in pools.items()}
 
 
 def _with_silent(pool: PoolSnapshot, doubts: _Doubts) -> PoolSnapshot:

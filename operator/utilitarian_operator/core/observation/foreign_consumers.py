@@ -16,20 +16,23 @@ def with_foreign(
     snapshots: Mapping[str, PoolSnapshot],
     consuming: Mapping[str, tuple[str, ...]],
     neighbours: Mapping[str, str] = MappingProxyType({}),
+    removed: Mapping[str, PoolSnapshot] = MappingProxyType({}),
 ) -> dict[str, PoolSnapshot]:
     """The sights with the consumers that are not the fleet's.
 
     A worker counts on the queues that it says it consumes, also those of another pool (a catch-all consumes all that
-    the application knows); one that says nothing counts on its pool's, which a catch-all has learned from others.
+    the application knows). One that says nothing counts on those that its command names, which may be another pool's
+    by now; a catch-all's, whose command names none, on those that it has learned from others.
 
     Args:
         fleet: what runs.
         snapshots: by pool name.
         consuming: queues by node name, of every worker on the broker that answered, of whatever fleet.
         neighbours: the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
+        removed: pools that are no longer asked for and whose workers are there still, by name.
     """
-    ours = _ours(fleet, snapshots)
-    nodes = {node_name(pod.name) for snapshot in snapshots.values() for pod in snapshot.pods}
+    ours = _ours(fleet, snapshots, removed)
+    nodes = {node_name(pod.name) for each in (snapshots, removed) for it in each.values() for pod in it.pods}
     result = {}
     for name, snapshot in snapshots.items():
         foreign = {
@@ -49,15 +52,17 @@ def _named(node: str, theirs: Mapping[str, str]) -> str:
     return f"{node} (of UtilitarianWorkerPool {theirs[node]})" if node in theirs else node
 
 
-def _ours(fleet: Fleet, snapshots: Mapping[str, PoolSnapshot]) -> Counter[str]:
+def _ours(
+    fleet: Fleet, snapshots: Mapping[str, PoolSnapshot], removed: Mapping[str, PoolSnapshot]
+) -> Counter[str]:
     """Workers of the fleet by queue."""
+    silent = {pool.name: pool.queues or tuple(snapshots[pool.name].queues) for pool in fleet.pools}
+    there = [(snapshots[name].pods, queues) for name, queues in silent.items()]
     count: Counter[str] = Counter()
-    for pool in fleet.pools:
-        for pod in snapshots[pool.name].pods:
-            word = pod.word
-            said = None if word is None else word.consuming
-            silent = pool.queues or tuple(snapshots[pool.name].queues)
-            count.update(() if not pod.running else silent if said is None else said)
+    for pods, queues in (*there, *((it.pods, ()) for it in removed.values())):
+        for pod in pods:
+            said = None if pod.word is None else pod.word.consuming
+            count.update(() if not pod.running else set(pod.queues or queues) if said is None else said)
     return count
 
 

@@ -30,6 +30,7 @@ class PoolSnapshot:
         left: messages acknowledged since the last look, by the broker's count; None without statistics.
         unlearned: why it is not known yet which its queues are; None where they are known.
         reported: what its Deployment says of its pods; None while there is no Deployment.
+        held_by_removed: those of `unacked` that workers of pools hold which are no longer asked for, by their own word.
     """
 
     queues: Mapping[str, QueueSnapshot]
@@ -43,6 +44,7 @@ class PoolSnapshot:
     left: int | None = None
     unlearned: Unknown | None = None
     reported: Reported | None = None
+    held_by_removed: int = 0
 
     @cached_property
     def draining(self) -> int:
@@ -120,7 +122,9 @@ class PoolSnapshot:
     @cached_property
     def elsewhere(self) -> Count:
         """Unacknowledged messages that no worker tells of: more of them than there are where one took some since."""
-        return self.unacked if isinstance(self.unacked, Unknown) else max(self.unacked - self.total("unacked"), 0)
+        if isinstance(self.unacked, Unknown):
+            return self.unacked
+        return max(self.unacked - self.total("unacked") - self.held_by_removed, 0)
 
     @cached_property
     def surely_held(self) -> int:
@@ -132,7 +136,7 @@ class PoolSnapshot:
         by_answers = self.total("active", going=False) + self.total("reserved", going=False)
         if isinstance(self.unacked, Unknown):
             return by_answers
-        return max(by_answers, self.unacked - self.given_up - self._most_deferred)
+        return max(by_answers, self.unacked - self.given_up - self.held_by_removed - self._most_deferred)
 
     @property
     def _most_deferred(self) -> int:
