@@ -18,10 +18,12 @@ from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDG
 from utilitarian_operator.core.observation.beat import BeatReadings, OtherBeat
 from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot, Depth
 from utilitarian_operator.core.observation.fleet import Readings
+from utilitarian_operator.core.observation.let_in import mark
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.plan import Outcome, Plan
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.memory_json import to_text
 from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
 from utilitarian_operator.core.spec.references import Content, Target
 from utilitarian_operator.core.status.change import Written
@@ -559,13 +561,40 @@ def test_what_waits_for_its_time_on_the_broker_before_lets_nothing_wait_on_anoth
     asleep = Memory(eta_sleep=EtaSleep(5, NOW + timedelta(hours=9), 1, slept=True))
     old = BrokerName(frozenset({"old:5672"}), "/", "old")
     moved = replace(look, state=replace(state, broker=old, memories={"a": asleep}))
-    seen = moved.seen()
+    assert needed_by(moved, name) == workers
+
+
+@pytest.mark.parametrize(
+    "name, away, workers",
+    [
+        pytest.param("old", False, 0, id="the same broker"),
+        pytest.param("new", False, 1, id="another one"),
+        pytest.param("new", True, 1, id="another one, which does not answer at first"),
+    ],
+)
+def test_nor_does_it_where_the_operator_was_started_again_meanwhile(name: str, workers: int, *, away: bool) -> None:
+    """The URL was edited while no operator was there: it may be an upgrade that brings both."""
+    status = at_rest(Look(waiting=5)).resource["status"]
+    asleep = Memory(eta_sleep=EtaSleep(5, NOW + timedelta(hours=9), 1, slept=True))
+    row = {**status["pools"][0], "memory": to_text(asleep)}
+    status = {**status, "pools": [row], "letIn": mark({"old:5672"}, "/")}
+    state = begun(status, recall(status, NOW), NOW)
+    assert state.memories["a"].eta_sleep is not None
+    look = replace(at_rest(Look(waiting=5)), resource={**resource(), "status": status}, state=state, outcome=None)
+    if away:
+        look = replace(look, state=replace(look, away=AWAY).decided()[1])
+    assert needed_by(look, name) == workers
+
+
+def needed_by(look: Look, broker: str) -> int:
+    """Workers that the tasks of the one pool need, which wait on a broker of this name."""
+    seen = look.seen()
     assert seen.read is not None
-    broker = replace(seen.read.broker, hosts=frozenset({f"{name}:5672"}), vhost="/", cluster=name)
+    there = replace(seen.read.broker, hosts=frozenset({f"{broker}:5672"}), vhost="/", cluster=broker)
     spec = Spec(*(Acceptance(look.resource).judge(look.resource),) * 2)
-    plan, _ = step(spec, replace(seen, read=replace(seen.read, broker=broker)), moved.state, NOW + SECOND)
+    plan, _ = step(spec, replace(seen, read=replace(seen.read, broker=there)), look.state, NOW + SECOND)
     assert plan.figures is not None
-    assert plan.figures.decisions["a"].trail[0].after == workers
+    return plan.figures.decisions["a"].trail[0].after
 
 
 def reconciling(plan: Plan) -> str:

@@ -24,6 +24,7 @@ from utilitarian_operator.core.observation.broker import BrokerName
 from utilitarian_operator.core.observation.counted.deltas import LastMessages
 from utilitarian_operator.core.observation.counted.dropped import Dropped
 from utilitarian_operator.core.observation.fleet import Readings, Sightings
+from utilitarian_operator.core.observation.let_in import recorded
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.plan import Outcome
 from utilitarian_operator.core.sizing.memory import Memory
@@ -180,6 +181,7 @@ class State:
         applied: what was held of each object after its last apply, by kind and name.
         writers: who else set the numbers of workers.
         broker: which one answered last; None while none did.
+        let_in: by which addresses it answered an operator before this one; empty where none was let in.
         made: the objects of the spec that runs.
         claimed: whether beat's claim was made, or found.
         written: the status as it was written last.
@@ -204,6 +206,7 @@ class State:
     applied: Mapping[tuple[str, str], Applied] = field(default_factory=dict)
     writers: ReplicaWriters = field(default_factory=ReplicaWriters)
     broker: BrokerName | None = None
+    let_in: str = ""
     made: Made | None = None
     claimed: bool = False
     written: Written | None = None
@@ -224,7 +227,8 @@ def begun(status: ReadOnlyObject, recalled: Recalled, now: datetime) -> State:
     beat = recalled_beat(status)
     sightings = Sightings(now, last_messages=LastMessages(recalled.last_messages))
     memories, writers = dict(recalled.memories), ReplicaWriters(recalled=recalled.contested)
-    return State(now, PodLosses(now), sightings, memories=memories, beat=beat, writers=writers, note=recalled.note)
+    state = State(now, PodLosses(now), sightings, memories=memories, beat=beat, writers=writers, note=recalled.note)
+    return replace(state, let_in=recorded(status))
 
 
 def context_of(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContext:
@@ -235,7 +239,6 @@ def context_of(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContex
         state: of the look.
         snapshot: what was seen at it.
     """
-    before, named = state.broker, state.sightings.broker
     return FleetContext(
         now=snapshot.at,
         running_for=abs(snapshot.at - state.started),  # the clock may have been set back
@@ -245,9 +248,21 @@ def context_of(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContex
         paused_until=spec.paused_until(snapshot.at),
         given_up=spec.given_up,
         contested=state.writers.contested_pools,
-        moved=before is not None and named is not None and named.is_another_than(before),
+        moved=_has_moved(state, snapshot.let_in),
         removed=sum(it.current + it.holding for it in snapshot.leftover.values()),
     )
+
+
+def _has_moved(state: State, let_in: str) -> bool:
+    """Whether the URL names another broker than at the look before, or other addresses than before a restart.
+
+    Of a broker before a restart only what stands for its addresses is known. Where it has another one by now, and is
+    still the same, a pool that sleeps is awake once for nothing; else tasks might wait on another one for days.
+    """
+    before, named = state.broker, state.sightings.broker
+    if before is None or named is None:
+        return bool(state.let_in and let_in) and let_in != state.let_in
+    return named.is_another_than(before)
 
 
 def unrecorded(state: State, before: State) -> State:

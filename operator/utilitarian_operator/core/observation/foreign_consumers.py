@@ -52,9 +52,7 @@ def _named(node: str, theirs: Mapping[str, str]) -> str:
     return f"{node} (of UtilitarianWorkerPool {theirs[node]})" if node in theirs else node
 
 
-def _ours(
-    fleet: Fleet, snapshots: Mapping[str, PoolSnapshot], removed: Mapping[str, PoolSnapshot]
-) -> Counter[str]:
+def _ours(fleet: Fleet, snapshots: Mapping[str, PoolSnapshot], removed: Mapping[str, PoolSnapshot]) -> Counter[str]:
     """Workers of the fleet by queue."""
     silent = {pool.name: pool.queues or tuple(snapshots[pool.name].queues) for pool in fleet.pools}
     there = [(snapshots[name].pods, queues) for name, queues in silent.items()]

@@ -39,7 +39,7 @@ class FleetContext:
         paused_until: when a person's pause ends; None where none is in force, or where it has no end.
         given_up: why pools leave their queues to another resource, by pool name.
         contested: the client to which the number of a pool's workers is left, by pool name.
-        moved: whether the URL names another broker since the look before.
+        moved: whether the URL names another broker since the look before, or other addresses since a restart.
         removed: workers of pools that are no longer asked for, which hold their places until they are gone.
         in_words: whether a person reads why. A simulation decides 100,000 times, and only the numbers count.
     """
