@@ -406,6 +406,18 @@ def test_a_new_fleet_is_not_ready_before_its_broker_answered() -> None:
     assert ready(replace(said, state=state, away=None, after=SECOND).decided()[0]) == ("True", "Idle")
 
 
+def test_a_preview_does_not_claim_that_anything_runs() -> None:
+    asked = {"image": "utilitarian:2", "beat": {"enabled": True}}
+    plan, state = edited(at_rest(Look()), **asked, mode="Preview").decided()
+    said = {it["type"]: it["message"] for it in plan.conditions}
+    assert said["Reconciling"] == "mode is Preview: what is there is left as it is"
+    assert said["BeatReady"] == "mode is Preview: no beat is made"
+    _, state = refused(Look()).decided()
+    begins = replace(Look(), resource=resource(mode="Preview"), state=state, outcome=Outcome(NOW, recorded=True))
+    (recovered,) = begins.decided()[0].events
+    assert recovered.note == "nothing is in the way any more: the newest spec is only previewed"
+
+
 def test_what_was_not_recorded_is_recorded_by_the_next_look() -> None:
     look = replace(at_rest(Look()), away=AWAY)
     plan, state = look.decided()

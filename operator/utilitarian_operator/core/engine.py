@@ -312,7 +312,7 @@ def _report(  # noqa: PLR0913 - one look, and what the look before has made
     events = (
         *_of_note(state),
         *_of_victims(state.drains.departures, wrong),
-        *_of_blockers(blockers, state.recorded.blockers),
+        *_of_blockers(blockers, state.recorded.blockers, runs=makes_objects(figures.fleet.mode)),
         *(Event(Reason(it.cause), it.note()) for it, worth_an_event in losses if worth_an_event),
         *_of_warnings(spec.newest, state.recorded.warnings),
         *_of_findings(state, figures),
@@ -356,11 +356,12 @@ def _of_victims(pending: Mapping[str, PendingScaleDown], wrong: Mapping[str, tup
         yield Event(Reason.WRONG_VICTIM, f"{note}; the preStop hook lets them finish")
 
 
-def _of_blockers(blockers: Sequence[Blocker], before: Sequence[Blocker]) -> Iterator[Event]:
+def _of_blockers(blockers: Sequence[Blocker], before: Sequence[Blocker], *, runs: bool = True) -> Iterator[Event]:
     for blocker in [it for it in blockers if it not in before][:MOST_EVENTS_AT_ONCE]:
         yield Event(Reason(blocker.reason), blocker.message)
     if before and not blockers:
-        yield Event(Reason.RECOVERED, "nothing is in the way any more: the newest spec runs")
+        what = "the newest spec runs" if runs else "the newest spec is only previewed"
+        yield Event(Reason.RECOVERED, f"nothing is in the way any more: {what}")
 
 
 def _of_warnings(newest: Judgement, recorded: int) -> Iterator[Event]:

@@ -31,6 +31,16 @@ def long_ago(**more: Any) -> Claim:
         pytest.param(BeatSnapshot(ready=True), "Running", ["exactly one beat runs"], id="runs"),
         pytest.param(BeatSnapshot(), "BeatStarting", ["not ready yet"], id="starts"),
         pytest.param(
+            BeatSnapshot(going="fleet-beat"),
+            "BeatStarting",
+            ["not started: StatefulSet fleet-beat is being deleted", "metadata.finalizers"],
+            id="its StatefulSet is being deleted and has not gone",
+        ),
+        pytest.param(
+            BeatSnapshot(leaving=True), "BeatStarting", ["not started: its pod is being deleted"], id="its pod ends"
+        ),
+        pytest.param(BeatSnapshot(ready=True, going="fleet-beat"), "Running", [], id="deleted, and runs still"),
+        pytest.param(
             BeatSnapshot(failure="pod b: ImagePullBackOff: no"), "BeatFailing", ["ImagePullBackOff"], id="fails"
         ),
         pytest.param(

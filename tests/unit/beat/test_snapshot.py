@@ -87,6 +87,12 @@ def test_its_pod_says_what_is_wrong_and_where() -> None:
     assert (found.lost_on, found.leaving) == ("n1", True)
 
 
+def test_a_stateful_set_that_is_being_deleted_and_has_not_gone_is_named() -> None:
+    """A finalizer of another client keeps it; Kubernetes makes no pod of it any more."""
+    deleted = {**OURS, "metadata": {**OURS["metadata"], "deletionTimestamp": "2026-12-01T00:09:50Z"}}
+    assert [snapshot(BeatReadings(it)).going for it in (OURS, deleted)] == ["", "fleet-beat"]
+
+
 def checked(said: str) -> dict[str, Any]:
     ended = {"message": said, "finishedAt": "2026-12-01T00:10:00Z"}
     status = {"initContainerStatuses": [{"name": "check-schedule", "state": {"terminated": ended}}]}

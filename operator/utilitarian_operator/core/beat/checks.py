@@ -65,7 +65,20 @@ def _down(snapshot: BeatSnapshot, waits: Patience) -> Condition | None:
         return Condition("BeatReady", "False", "VolumePending", _pending(snapshot, waits))
     if snapshot.failure:
         return Condition("BeatReady", "False", "BeatFailing", snapshot.failure)
-    return Condition("BeatReady", "False", "BeatStarting", "beat is not ready yet")
+    return Condition("BeatReady", "False", "BeatStarting", _starting(snapshot))
+
+
+def _starting(snapshot: BeatSnapshot) -> str:
+    """What is to go, and has not gone yet, gets no pod any more, and no other of its name can be made beside it."""
+    if snapshot.previewed:
+        return "mode is Preview: no beat is made"
+    if not (snapshot.going or snapshot.leaving):
+        return "beat is not ready yet"
+    what = f"StatefulSet {snapshot.going} is" if snapshot.going else "its pod is"
+    return (
+        f"beat is not started: {what} being deleted, and another one is made when it has gone; "
+        "what it waits for is in its metadata.finalizers, or its pod has not ended yet"
+    )
 
 
 def _duplicate(others: Sequence[OtherBeat]) -> str:

@@ -46,7 +46,9 @@ def beat_snapshot(
         ready=beat.ready,
         failure=why_not_ready(pod, read.at, read.warnings) if pod else None,
         lost_on=lost_on(pod, read.at) if pod else None,
-        leaving=bool(pod) and "deletionTimestamp" in pod["metadata"],
+        leaving=_is_going(pod),
+        going=beat_object(read.resource) if _is_going(beat.statefulset) else "",
+        previewed=not (sends or beat.statefulset),
         file=file_of(pod) if beat.ready else None,
         claim=kept.claim,
         others=others,
@@ -82,6 +84,11 @@ def claim_of(live: ReadOnlyObject, now: datetime) -> Claim | None:
         return Claim(phase)
     made = datetime.fromisoformat(live["metadata"]["creationTimestamp"])
     return Claim(phase, now - made, READ_WRITE_ONCE_POD in live["spec"]["accessModes"])
+
+
+def _is_going(body: ReadOnlyObject) -> bool:
+    """Whether an object is being deleted, and is there still."""
+    return "deletionTimestamp" in body.get("metadata", {})
 
 
 def _kept(fleet: Fleet, beat: BeatReadings, before: BeatSightings, now: datetime) -> BeatSightings:

@@ -64,7 +64,9 @@ class BeatSnapshot:
         ready: whether its pod is.
         failure: why its container can't run, in the kubelet's or the scheduler's words; None if nothing is wrong.
         lost_on: the node that doesn't answer while the pod is bound to it; None if it does.
-        leaving: whether that pod is being deleted already.
+        leaving: whether its pod is being deleted already.
+        going: name of its StatefulSet where that is being deleted, and has not gone yet; else empty.
+        previewed: whether there is none, and none is made, because the fleet is only previewed.
         file: what is known of the schedule file of the running pod; None if nothing was said of it.
         claim: None where it was not looked at, as while beat is ready, or where there is none.
         others: pods that also run a beat of the application.
@@ -77,6 +79,8 @@ class BeatSnapshot:
     failure: str | None = None
     lost_on: str | None = None
     leaving: bool = False
+    going: str = ""
+    previewed: bool = False
     file: ScheduleFile | None = None
     claim: Claim | None = None
     others: tuple[OtherBeat, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any
 from utilitarian_operator.api.built_in_pools import DOCUMENTED_QUEUES
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.problem import Problem
+from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.beat.checks import beat_condition
 from utilitarian_operator.core.blocker import INVALID_SPEC, QUEUE_TAKEN, SECRET_MISSING, Blocker
 from utilitarian_operator.core.condition import Condition
@@ -45,7 +46,7 @@ def fleet_conditions(
     stalled = _stalled(newest.blockers, newest.warnings)
     return (
         _not_ready(snapshot, newest, previous) or _ready(snapshot, decisions, newest.findings),
-        _reconciling(snapshot.rolling_out),
+        _reconciling(snapshot.rolling_out, fleet.mode),
         stalled,
         _broker(fleet, snapshot),
         _queues_covered(fleet),
@@ -157,9 +158,11 @@ def _worst_finding(findings: Mapping[str, Sequence[Finding]]) -> str:
     return f"{worst.reason}: pool {pool}: {worst.message}"
 
 
-def _reconciling(rolling_out: Sequence[str]) -> Condition:
+def _reconciling(rolling_out: Sequence[str], mode: Mode) -> Condition:
     if rolling_out:
         return Condition("Reconciling", "True", "RollingOut", f"a new template rolls out: {', '.join(rolling_out)}")
+    if mode == "Preview":
+        return Condition("Reconciling", "False", "RolledOut", "mode is Preview: what is there is left as it is")
     return Condition("Reconciling", "False", "RolledOut", "every pod runs the current template")
 
 
