@@ -5,6 +5,7 @@ import pytest
 
 from tests.support.pools import NOW, fleet
 from tests.support.worker_pods import NOTHING, SILENT, WORKS, pod, released, said, snapshot
+from utilitarian_operator.core.diagnosis.findings import SLOW_DRAIN, examine
 from utilitarian_operator.core.draining.plan import (
     PendingScaleDown,
     Progress,
@@ -14,6 +15,7 @@ from utilitarian_operator.core.draining.plan import (
 )
 from utilitarian_operator.core.draining.steps import CancelConsumers, Release, Resize, ResumeConsumers
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.reported import Reported
@@ -45,6 +47,27 @@ def test_a_removed_pool_may_have_any_grace_that_the_api_server_takes(grace: int)
     labels = {"utilitarian.io/pool": "old"}
     live = {"kind": "Deployment", "metadata": {"labels": labels}, "spec": {"template": {"spec": pods}}}
     assert works_still(live, FleetSnapshot(NOW, {}, leftover={"old": snapshot(pod("a"), reported=said(1, 1))}))
+
+
+@pytest.mark.parametrize(
+    "held, marked_before, slow",
+    [
+        pytest.param(WORKS, timedelta(hours=1), ("a",), id="it works for longer than its pods have grace"),
+        pytest.param(SILENT, timedelta(hours=1), ("a",), id="it says nothing"),
+        pytest.param(WORKS, timedelta(minutes=59), (), id="not yet"),
+        pytest.param(NOTHING, timedelta(hours=1), (), id="it holds nothing any more"),
+    ],
+)
+def test_a_worker_of_a_removed_pool_that_takes_long_to_leave_is_named_and_counted(
+    held: WorkerLoad | Unknown, marked_before: timedelta, slow: tuple[str, ...]
+) -> None:
+    left = replace(said(1, 1), grace=timedelta(hours=1))
+    old = snapshot(pod("a", held, marked=NOW - marked_before), reported=left)
+    look = FleetSnapshot(NOW, {"pool": snapshot(reported=said(0, 0))}, leftover={"old": old})
+    assert drain_plans(FLEET, look, ONE)["old"].slow == slow
+    found = examine(FLEET, look, {})[0].get("old", ())
+    assert [(it.reason, it.pods) for it in found] == ([(SLOW_DRAIN, slow)] if slow else [])
+    assert all("after a drain of 1h" in it.message and "no longer asked for" in it.message for it in found)
 
 
 def test_a_look_over_the_fleet_asks_each_deployment() -> None:

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -31,4 +32,13 @@ from utilitarian_operator.core.observation.reported import Reported, reported
 def test_what_a_deployment_says_of_its_pods(
     metadata: dict[str, Any], status: dict[str, Any], expected: Reported
 ) -> None:
-    assert reported({"metadata": metadata, "status": status}) == expected
+    assert reported({"metadata": metadata, "spec": template({}), "status": status}) == expected
+
+
+@pytest.mark.parametrize("spec, grace_s", [({}, 30), ({"terminationGracePeriodSeconds": 3600}, 3600)])
+def test_its_pods_have_the_grace_of_its_template(spec: dict[str, Any], grace_s: int) -> None:
+    assert reported({"metadata": {}, "spec": template(spec)}).grace == timedelta(seconds=grace_s)
+
+
+def template(spec: dict[str, Any]) -> dict[str, Any]:
+    return {"template": {"spec": spec}}

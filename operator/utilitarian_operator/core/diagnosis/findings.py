@@ -14,6 +14,7 @@ from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.changed import Kept
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.draining import steps as drain
+from utilitarian_operator.core.draining.plan import slow_farewell
 from utilitarian_operator.core.draining.workers import pool_workers
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.broker_settings import TOO_LARGE
@@ -109,7 +110,16 @@ def examine(
         mute = _mute(pool, symptoms, fleet, snapshot)
         found = [*_said(pool, seen, symptoms, shown, snapshot.at, waits), *mute]
         findings[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
-    return findings, histories
+    return findings | dict(_of_removed(snapshot)), histories
+
+
+def _of_removed(snapshot: FleetSnapshot) -> Iterator[tuple[str, tuple[Finding, ...]]]:
+    """The pools that are no longer asked for and whose workers take long to leave: they hold places of the fleet."""
+    for name, seen in snapshot.leftover.items():
+        slow = slow_farewell(seen, snapshot.at)
+        if slow and seen.reported is not None:
+            why = "the pool is no longer asked for, and goes when its last worker has"
+            yield name, (Finding(SLOW_DRAIN, f"{_who_is_slow(seen.reported.grace, slow)}; {why}", slow),)
 
 
 def _told(shown: Mapping[str, _Symptom], seen: PoolSnapshot, snapshot: FleetSnapshot) -> Mapping[str, _Symptom]:
@@ -165,7 +175,7 @@ def _said(
     leaving = pool_workers(pool, seen, now, gives_back=False)  # what waits in them for its ETA is held, too
     slow = drain.slow(leaving, pool.drain_timeout, now) if marked else ()
     if slow:
-        yield Finding(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
+        yield Finding(SLOW_DRAIN, _who_is_slow(pool.drain_timeout, slow), tuple(slow))
     unexpected = pool.foreign_consumers == "Unexpected"
     if unexpected and symptoms.foreign_since is not None and now - symptoms.foreign_since >= waits.foreign:
         yield Finding(FOREIGN_CONSUMERS, _who_consumes(seen))
@@ -191,8 +201,8 @@ def _mute(pool: Pool, symptoms: SymptomHistory, fleet: Fleet, snapshot: FleetSna
         yield Finding(MUTE, f"no worker has answered since {unheard}, so none is taken away: {remedy}")
 
 
-def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
-    after = format_duration(pool.drain_timeout)
+def _who_is_slow(patience: timedelta, slow: Sequence[str]) -> str:
+    after = format_duration(patience)
     what = "still hold tasks" if len(slow) > 1 else "still holds tasks"
     return f"{named(slow, MOST_NAMED)} {what} after a drain of {after} (drainTimeout); no task is cut off"
 

@@ -250,7 +250,20 @@ def _farewell(seen: PoolSnapshot, snapshot: FleetSnapshot) -> DrainPlan:
     workers = pool_workers(None, seen, snapshot.at, timedelta.max)
     steps = list(drain.steps(workers, 0))
     resize = _resize(steps)
-    return DrainPlan(resize, _single(steps, snapshot), others=_others(resize, seen), farewell=True)
+    single, slow = _single(steps, snapshot), slow_farewell(seen, snapshot.at)
+    return DrainPlan(resize, single, slow, others=_others(resize, seen), farewell=True)
+
+
+def slow_farewell(seen: PoolSnapshot, now: datetime) -> tuple[str, ...]:
+    """The workers of a removed pool that are led out for longer than its pods have grace.
+
+    Args:
+        seen: of the pool.
+        now: the one clock.
+    """
+    if seen.reported is None:
+        return ()
+    return tuple(drain.slow(pool_workers(None, seen, now), seen.reported.grace, now))
 
 
 def _resize(steps: Iterable[DrainStep]) -> Resize | None:
