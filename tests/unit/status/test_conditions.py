@@ -388,6 +388,33 @@ def test_a_fleet_is_ready_by_a_broker_that_was_seen_and_not_again_before_it_is_s
         assert is_ready == (ever and not lost)
 
 
+TAKES = replace(WORKING, held=replace(IDLE, consuming=("q",)))
+TOLD = {"type": "Reconciling", "status": "False", "observedGeneration": 2}
+
+
+@pytest.mark.parametrize(
+    "pods, before, mode, status",
+    [
+        pytest.param((TAKES,), TOLD, "Auto", "True", id="it takes tasks"),
+        pytest.param((replace(WORKING, held=UNSEEN),), TOLD, "Auto", "True", id="it says nothing, and may"),
+        pytest.param((replace(TAKES, held=replace(IDLE, consuming=())),), TOLD, "Auto", "False", id="no more"),
+        pytest.param((replace(TAKES, leaving=True),), TOLD, "Auto", "False", id="it is being ended"),
+        pytest.param((), TOLD, "Auto", "False", id="none is left"),
+        pytest.param((TAKES,), {**TOLD, "observedGeneration": 3}, "Auto", "False", id="it was called rolled out"),
+        pytest.param((TAKES,), TOLD, "Preview", "False", id="a preview leads nothing out"),
+    ],
+)
+def test_a_spec_is_not_rolled_out_while_workers_of_a_removed_pool_take_tasks(
+    pods: tuple[PodSnapshot, ...], before: Mapping[str, Any], mode: str, status: str
+) -> None:
+    """Of a pool that was renamed with its new image: what waits for the new version may send tasks to the old one."""
+    seen = replace(snapshot(), leftover={"old": PoolSnapshot({}, 0, pods, len(pods))})
+    said = fleet_conditions(fleet(f"mode: {mode}, {POOLS}"), seen, decided(), StatusInput(3), [before])
+    found = condition("Reconciling", said)
+    assert found[0] == status
+    assert ("pool old, which is no longer asked for, may still take tasks" in found[2]) == (status == "True")
+
+
 def test_a_fleet_without_one_of_its_deployments_is_not_ready() -> None:
     refusal = Blocker("Refused", "spec.pools[0]: exceeded quota: no-deployments")
     about = StatusInput(1, (refusal,), unmade=refusal)

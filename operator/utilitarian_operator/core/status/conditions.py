@@ -8,7 +8,7 @@ from typing import Any
 from utilitarian_operator.api.built_in_pools import DOCUMENTED_QUEUES
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.problem import Problem
-from utilitarian_operator.api.resource import Mode
+from utilitarian_operator.core.beat.after_workers import still_take
 from utilitarian_operator.core.beat.checks import beat_condition
 from utilitarian_operator.core.blocker import INVALID_SPEC, QUEUE_TAKEN, SECRET_MISSING, Blocker
 from utilitarian_operator.core.condition import Condition
@@ -46,7 +46,7 @@ def fleet_conditions(
     stalled = _stalled(newest.blockers, newest.warnings)
     return (
         _not_ready(snapshot, newest, previous) or _ready(snapshot, decisions, newest.findings),
-        _reconciling(snapshot.rolling_out, fleet.mode),
+        _reconciling(fleet, snapshot, told=_was_rolled_out(previous, newest.generation)),
         stalled,
         _broker(fleet, snapshot),
         _queues_covered(fleet),
@@ -158,11 +158,27 @@ def _worst_finding(findings: Mapping[str, Sequence[Finding]]) -> str:
     return f"{worst.reason}: pool {pool}: {worst.message}"
 
 
-def _reconciling(rolling_out: Sequence[str], mode: Mode) -> Condition:
-    if rolling_out:
-        return Condition("Reconciling", "True", "RollingOut", f"a new template rolls out: {', '.join(rolling_out)}")
-    if mode == "Preview":
+def _was_rolled_out(previous: Iterable[Mapping[str, Any]], generation: int) -> bool:
+    """Whether it was said of a generation that it is rolled out."""
+    wanted = ("Reconciling", "False", generation)
+    return any((it["type"], it["status"], it.get("observedGeneration")) == wanted for it in previous)
+
+
+def _reconciling(fleet: Fleet, snapshot: FleetSnapshot, *, told: bool) -> Condition:
+    """Who waits for a new version may send what an older worker throws away, also one of a pool that was removed.
+
+    One that says nothing for a moment may take tasks again, as far as is known: what was told is not taken back.
+    """
+    if snapshot.rolling_out:
+        names = ", ".join(snapshot.rolling_out)
+        return Condition("Reconciling", "True", "RollingOut", f"a new template rolls out: {names}")
+    if fleet.mode == "Preview":
         return Condition("Reconciling", "False", "RolledOut", "mode is Preview: what is there is left as it is")
+    old = () if told else sorted(still_take(snapshot.leftover))
+    if old:
+        which = f"pool {old[0]}, which is" if len(old) == 1 else f"pools {named(old, MOST_POOLS_NAMED)}, which are"
+        message = f"workers of {which} no longer asked for, may still take tasks"
+        return Condition("Reconciling", "True", "RollingOut", message)
     return Condition("Reconciling", "False", "RolledOut", "every pod runs the current template")
 
 
