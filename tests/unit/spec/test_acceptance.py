@@ -92,3 +92,14 @@ def test_an_annotation_that_steers_is_judged_as_soon_as_it_is_set_and_of_many_th
     wrong = body()
     wrong["metadata"]["annotations"] = {f"utilitarian.io/run-now.{n}": "now" for n in range(1000)}
     assert len(acceptance.judge(wrong).problems) == MOST_PROBLEMS
+
+
+def test_an_annotation_for_a_pool_that_is_not_there_is_a_warning() -> None:
+    misspelt = body()
+    misspelt["metadata"]["annotations"] = {
+        f"utilitarian.io/override.p{n}": "5 until 2026-11-24T12:00Z" for n in range(99)
+    }
+    judged = Acceptance(misspelt).judge(misspelt)
+    assert judged.fleet is not None
+    assert (len(judged.problems), len(judged.warnings)) == (0, MOST_PROBLEMS)
+    assert "no pool has this name" in str(judged.warnings[0])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.pools import fleet
 from utilitarian_operator.core.spec.by_hand import (
     PAUSED,
     RUN_NOW,
@@ -15,6 +16,7 @@ from utilitarian_operator.core.spec.by_hand import (
     is_by_hand,
     pause_written,
     run_written,
+    steers_none,
 )
 from utilitarian_operator.core.spec.override import PREFIX, overrides, written
 
@@ -89,6 +91,41 @@ def test_any_annotation_is_read_or_refused(annotations: dict[str, str]) -> None:
     found, problems = by_hand(annotations)
     others, more = overrides(annotations)
     assert len(problems) + len(more) + len(found.runs) + len(others) + (found.paused_until is not None) == len(steering)
+
+
+@pytest.mark.parametrize(
+    "name, text, said",
+    [
+        pytest.param(f"{PREFIX}monthly", "5 until 2026-11-24T12:00Z", None, id="a-pool"),
+        pytest.param(f"{RUN_NOW}monthly", "bill at 2026-11-24T12:00Z", None, id="a-run"),
+        pytest.param(PAUSED, "until 2026-11-24T12:00Z", None, id="the-fleet"),
+        pytest.param(f"{RUN_NOW}monthly", "unreadable", None, id="is-a-problem-of-its-own"),
+        pytest.param(
+            f"{PREFIX}montly",
+            "5 until 2026-11-24T12:00Z",
+            "metadata.annotations[utilitarian.io/override.montly]: no pool has this name; the fleet has daily, monthly",
+            id="no-pool",
+        ),
+        pytest.param(
+            f"{RUN_NOW}monthly",
+            "bil at 2026-11-24T12:00Z",
+            "metadata.annotations[utilitarian.io/run-now.monthly]: pool monthly has no run of this name; it has bill "
+            '(is: "bil")',
+            id="no-run",
+        ),
+        pytest.param(
+            f"{RUN_NOW}daily",
+            "bill at 2026-11-24T12:00Z",
+            "metadata.annotations[utilitarian.io/run-now.daily]: pool daily has no run of this name; it has none "
+            '(is: "bill")',
+            id="no-run-at-all",
+        ),
+    ],
+)
+def test_what_steers_nothing_is_said(name: str, text: str, said: str | None) -> None:
+    schedule = [{"name": "bill", "start": "0 2 1 * *"}]
+    pools = fleet({"name": "daily"}, {"name": "monthly", "schedule": schedule})
+    assert [str(it) for it in steers_none(pools, {name: text})] == ([said] if said else [])
 
 
 @pytest.mark.parametrize(

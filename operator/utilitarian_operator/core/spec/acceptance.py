@@ -14,7 +14,7 @@ from utilitarian_operator.api.validation.pod_security import NOTHING, check_made
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.api.validation.size import TOO_LARGE
 from utilitarian_operator.core.objects.wanted import pod_templates
-from utilitarian_operator.core.spec.by_hand import ByHand, by_hand, is_by_hand
+from utilitarian_operator.core.spec.by_hand import ByHand, by_hand, is_by_hand, steers_none
 from utilitarian_operator.core.spec.mounts import Mounts, mounts
 from utilitarian_operator.core.spec.override import Override, overrides
 from utilitarian_operator.core.spec.references import Reference, references, too_many_named
@@ -128,7 +128,8 @@ class _Judge:
             of_pods = mounts(self._checked_pods(resource, fleet), fleet)
         except InvalidSpec as error:
             return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found, asked)
-        said = (references(spec), problems, (*warnings(spec), *too_many_named(spec)), found, asked, of_pods)
+        none = islice(steers_none(fleet, annotations), MOST_PROBLEMS)
+        said = (references(spec), problems, (*warnings(spec), *too_many_named(spec), *none), found, asked, of_pods)
         return Judgement(generation, written, spec, fleet, *said)
 
     def _accepted(self, resource: ReadOnlyObject) -> UtilitarianWorkerPoolSpec:

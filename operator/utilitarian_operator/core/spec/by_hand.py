@@ -1,15 +1,17 @@
 """What a person asks of a fleet by an annotation: a pause with an end, and runs that are opened by hand."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.problem import Problem, shown
 from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.spec.override import PREFIX as OVERRIDE
 from utilitarian_operator.core.spec.override import moment
+from utilitarian_operator.core.wording import named
 
 PAUSED = "utilitarian.io/paused"
 RUN_NOW = "utilitarian.io/run-now."
@@ -66,6 +68,23 @@ def by_hand(annotations: Mapping[str, str]) -> tuple[ByHand, list[Problem]]:
             else:
                 runs[name.removeprefix(RUN_NOW)] = run
     return ByHand(paused_until, runs), problems
+
+
+def steers_none(fleet: Fleet, annotations: Mapping[str, str]) -> Iterator[Problem]:
+    """What is asked of a pool or of a run that the fleet doesn't have: it does nothing."""
+    schedules = {pool.name: [it.name for it in pool.schedule] for pool in fleet.pools}
+    for name, text in sorted(annotations.items()):
+        prefix = next((it for it in (OVERRIDE, RUN_NOW) if name.startswith(it)), None)
+        if prefix is None:
+            continue
+        pool, run = name.removeprefix(prefix), _run(text) if prefix == RUN_NOW else None
+        if pool not in schedules:
+            yield Problem(
+                f"metadata.annotations[{name}]", "", f"no pool has this name; the fleet has {named([*schedules])}"
+            )
+        elif run is not None and run.name not in schedules[pool]:
+            has = f"it has {named(schedules[pool])}" if schedules[pool] else "it has none"
+            yield _wrong(name, run.name, f"pool {pool} has no run of this name; {has}")
 
 
 def is_by_hand(name: str) -> bool:
