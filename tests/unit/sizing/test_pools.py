@@ -14,6 +14,7 @@ from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, decide_pool, first_seen_work
+from utilitarian_operator.core.spec.override import Override
 
 MINUTE = timedelta(minutes=1)
 
@@ -68,6 +69,25 @@ def test_the_time_to_wake_a_pool_counts_from_work_and_not_from_what_was_given_ba
     awake, _ = decided(replace(ASLEEP, ready=51, work=51, at_least=51), replace(IDLE, eta_sleep=SLEEP))
     assert first_seen_work({}, snapshot, {"pool": asleep}) == {}
     assert first_seen_work({}, snapshot, {"pool": awake}) == {"pool": NOW}
+
+
+@pytest.mark.parametrize(
+    "mode, workers, counted",
+    [
+        pytest.param("Auto", None, True, id="asleep"),
+        pytest.param("Paused", None, False, id="paused"),
+        pytest.param("Auto", 0, False, id="kept-at-zero-by-hand"),
+        pytest.param("Auto", 2, True, id="called-by-hand"),
+    ],
+)
+def test_the_time_to_wake_a_pool_does_not_count_while_a_person_lets_it_sleep(
+    mode: str, workers: int | None, *, counted: bool
+) -> None:
+    asked, seen = fleet({"name": "pool"}, mode=mode), {"pool": ASLEEP}
+    overrides = {} if workers is None else {"pool": Override(workers, TOMORROW)}
+    decisions = decide_fleet(asked, seen, {}, FleetContext(NOW, overrides=overrides)).decisions
+    snapshot = FleetSnapshot(NOW, {"pool": PoolSnapshot({"q": Present(50, 0)}, 0, (), 0)})
+    assert first_seen_work({}, snapshot, decisions) == ({"pool": NOW} if counted else {})
 
 
 def test_the_number_of_a_pool_that_another_client_sets_is_left_alone_and_the_trail_says_what_it_would_be() -> None:

@@ -97,6 +97,11 @@ class Decision:
         return self.deciding.due
 
     @property
+    def kept_at_zero(self) -> bool:
+        """Whether a person or another client keeps the pool without workers, whatever waits."""
+        return not self.replicas and self.rule in _STRONGER
+
+    @property
     def limits(self) -> tuple[Step, ...]:
         """The steps by which `max` and the fleet's ceiling keep the pool from what it wants.
 

@@ -250,8 +250,8 @@ def _contested(decision: Decision, current: int, by: str) -> Decision:
 
 
 def _wants_workers(decision: Decision) -> bool:
-    """Whether work that waits is to be done now: not in the pool's next run, and not when it is due."""
-    return bool(decision.trail[0].after) and decision.due is None
+    """Whether work that waits is to be done now: not in the next run, when it is due, or when a pause is over."""
+    return bool(decision.trail[0].after) and decision.due is None and not decision.kept_at_zero
 
 
 def first_seen_work(
