@@ -1,4 +1,4 @@
-"""What workers say once, when they are new, of the tasks that they know and of their application's settings."""
+"""What workers say of their tasks, when they are new and now and then again, and of their settings, once."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +19,13 @@ and some that it acknowledges early stand among the active ones for ever."""
 
 SETTINGS = "conf"
 """Asked of one worker of each kind that is new: its application's schedule and routes tell which tasks expire."""
+
+AGAIN_EACH_S = 30.0
+"""After which a worker is asked for its tasks again: a person may give one a rate limit while workers run (Celery's
+`rate_limit`, as Flower sends it), and a container that starts anew in its pod has none of those."""
+
+MOST_AGAIN = 20
+"""Workers that are asked for them again at a time: the answers may be large, and nothing else waits for them."""
 
 MOST_AT_ONCE = 4
 """Workers that are asked for their settings at a time: an application may have large ones."""
@@ -55,6 +62,7 @@ class KnownTasks:
     def __init__(self, begins: timedelta) -> None:
         self._begins = begins
         self._tasks: dict[str, Tasks] = {}
+        self._asked_at: dict[str, float] = {}
         self._expiring: dict[frozenset[str], tuple[Expiring, ...]] = {}
         self._unasked: dict[frozenset[str], tuple[str, tuple[Registered, ...]]] = {}
 
@@ -79,26 +87,37 @@ class KnownTasks:
         consumed: Mapping[str, tuple[str, ...]],
         *,
         forget: bool,
+        now: float,
     ) -> None:
-        """Ask the workers that are new.
+        """Ask the workers that are new, and some of those again that were asked longest ago.
 
         Args:
             mailbox: to ask them by.
             stats: what each worker that answers has said of itself, by node name.
             consumed: the queues that each consumes.
             forget: whether no other workers are there: what others have said of their tasks is forgotten.
+            now: seconds of a clock that never goes back.
         """
         unasked = [node for node in stats if node not in self._tasks]
-        answers = mailbox.ask(REGISTERED, unasked, taskinfoitems=OF_TASKS, builtins=True)
+        again = self._to_be_asked_again(stats, now)
+        answers = mailbox.ask(REGISTERED, [*unasked, *again], taskinfoitems=OF_TASKS, builtins=True)
+        self._asked_at |= dict.fromkeys([*unasked, *again], now)
         told = {node: tuple(map(registered, lines)) for node, lines in answers.items()}
         known = self._tasks | {node: tasks_of(tasks, stats[node], self._begins) for node, tasks in told.items()}
         known = {node: tasks for node, tasks in known.items() if node in stats or not forget}
         fit = _fitting(known, lambda it: (*it.limited, *it.acked_early))
         self._tasks = {node: fit.get(node, Tasks(begins=self._begins)) for node in known}
-        new = {frozenset(consumed[node]): (node, told[node]) for node in sorted(told) if consumed.get(node)}
+        self._asked_at = {node: at for node, at in self._asked_at.items() if node in known}
+        first = sorted(told.keys() - set(again))
+        new = {frozenset(consumed[node]): (node, told[node]) for node in first if consumed.get(node)}
         waiting = self._unasked | new
         fitting = _fitting({it: tasks for it, (_, tasks) in waiting.items()}, lambda it: [task.name for task in it])
         self._unasked = {it: (waiting[it][0], tasks) for it, tasks in fitting.items()}
+
+    def _to_be_asked_again(self, there: Iterable[str], now: float) -> list[str]:
+        """Those whose word on their tasks is old, the oldest first; what they said stays where they are silent now."""
+        old = [node for node in there if node in self._tasks and now - self._asked_at[node] >= AGAIN_EACH_S]
+        return sorted(old, key=self._asked_at.__getitem__)[:MOST_AGAIN]
 
     def ask_settings(self, mailbox: AnswersBox) -> None:
         """Ask some of the new workers, one of each set of queues, for its settings, once, whatever comes of it.

@@ -134,7 +134,8 @@ class RemoteControl:
             nodes = [node for node in nodes if all(node in each for each in answers.values())]
             if learning:
                 stats = {node: answers[LEARNING][node] for node in nodes}
-                self._known.learn(mailbox, stats, _consumed(answers.get(QUEUES, {})), forget=all_workers)
+                consumed, now = _consumed(answers.get(QUEUES, {})), self._clock.monotonic()
+                self._known.learn(mailbox, stats, consumed, forget=all_workers, now=now)
             self.unreadable = frozenset(mailbox.unreadable)
         held = {node: _held(answers, node, self._clock.wall(), self._known.of(node)) for node in nodes}
         return {node: replace(it, took_s=took.get(node, 0.0)) for node, it in held.items()}

@@ -8,7 +8,14 @@ from typing import Any, cast
 import pytest
 
 from utilitarian_operator.adapters.broker.workers import known_tasks
-from utilitarian_operator.adapters.broker.workers.known_tasks import MOST_AT_ONCE, REGISTERED, SETTINGS, KnownTasks
+from utilitarian_operator.adapters.broker.workers.known_tasks import (
+    AGAIN_EACH_S,
+    MOST_AGAIN,
+    MOST_AT_ONCE,
+    REGISTERED,
+    SETTINGS,
+    KnownTasks,
+)
 from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
 from utilitarian_operator.adapters.broker.workers.replies import LONGEST_REGISTERED, MOST_REGISTERED, is_answer
 
@@ -32,7 +39,7 @@ class Answering:
 
 def learned(known: KnownTasks, workers: Answering, consumed: Mapping[str, tuple[str, ...]]) -> dict[str, timedelta]:
     mailbox = cast("AnswersBox", workers)
-    known.learn(mailbox, dict.fromkeys(consumed, STATS), consumed, forget=False)
+    known.learn(mailbox, dict.fromkeys(consumed, STATS), consumed, forget=False, now=0.0)
     assert SETTINGS not in [question for question, _ in workers.asked], "a large answer would take the others along"
     while known.has_new:
         known.ask_settings(mailbox)
@@ -76,7 +83,7 @@ def test_names_of_tasks_are_kept_once_and_no_more_of_them_than_have_room(monkeyp
     said = {"a": "four", "b": "four", "c": "sixsix", "d": "x", "e": "four"}
     answers = {node: [f"{name} [rate_limit=1/m]"] for node, name in said.items()}
     mailbox = cast("AnswersBox", Saying(answers))
-    known.learn(mailbox, dict.fromkeys(said, STATS), {node: (node,) for node in said}, forget=False)
+    known.learn(mailbox, dict.fromkeys(said, STATS), {node: (node,) for node in said}, forget=False, now=0.0)
     kept = {node: known.of(node).limited for node in said}
     assert kept == {**{node: frozenset({name}) for node, name in said.items()}, "d": frozenset()}
     assert known.of("a") is known.of("b") is known.of("e")
@@ -93,6 +100,43 @@ def test_of_what_expires_no_more_is_kept_than_has_room(monkeypatch: pytest.Monke
     assert found == seconds(q2=5, q3=5, q4=5)
 
 
+LIMITED, FREE = ["t [rate_limit=1/m acks_late=False]"], ["t [acks_late=False]"]
+
+
+@pytest.mark.parametrize(
+    "before, after, after_s, limited",
+    [
+        pytest.param(FREE, LIMITED, AGAIN_EACH_S, True, id="one that came"),
+        pytest.param(LIMITED, FREE, AGAIN_EACH_S, False, id="one that went"),
+        pytest.param(LIMITED, None, AGAIN_EACH_S, True, id="a worker that is silent just now"),
+        pytest.param(FREE, LIMITED, AGAIN_EACH_S - 1, False, id="not asked again yet"),
+    ],
+)
+def test_a_rate_limit_that_comes_or_goes_while_a_worker_runs_is_known(
+    before: list[str], after: list[str] | None, after_s: float, limited: bool
+) -> None:
+    """A person may set one with Celery's `rate_limit`: what waits for it stood in no answer, and the pool slept."""
+    known = KnownTasks(timedelta(seconds=1))
+    for at, lines in (0.0, before), (after_s, after):
+        mailbox = cast("AnswersBox", Saying({} if lines is None else {"a": lines}))
+        known.learn(mailbox, {"a": STATS}, {"a": ("q",)}, forget=True, now=at)
+    assert known.of("a").limited == (frozenset({"t"}) if limited else frozenset())
+    assert settings_asked(known) == ("a",)
+    known.learn(mailbox, {"a": STATS}, {"a": ("q",)}, forget=True, now=9 * AGAIN_EACH_S)
+    assert settings_asked(known) == ()
+
+
+def test_of_many_workers_each_is_asked_again_in_its_turn() -> None:
+    known, workers = KnownTasks(timedelta(seconds=1)), Answering({})
+    nodes = {f"n{number:03}": STATS for number in range(3 * MOST_AGAIN)}
+    for turn in range(4):
+        known.learn(cast("AnswersBox", workers), nodes, {}, forget=True, now=turn and AGAIN_EACH_S + turn)
+    first, *again = [asked for _, asked in workers.asked]
+    assert set(first) == nodes.keys()
+    assert [len(asked) for asked in again] == [MOST_AGAIN] * 3
+    assert {node for asked in again for node in asked} == nodes.keys()
+
+
 @dataclass
 class Saying:
     """Workers that say these of their tasks."""
@@ -102,7 +146,7 @@ class Saying:
 
     def ask(self, question: str, nodes: Sequence[str], **_: object) -> Mapping[str, Any]:
         self.asked = tuple(nodes) if question == SETTINGS else ()
-        return self.answers if question == REGISTERED else {}
+        return {node: self.answers[node] for node in nodes if node in self.answers and question == REGISTERED}
 
 
 def settings_asked(known: KnownTasks) -> tuple[str, ...]:
