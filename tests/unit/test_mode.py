@@ -25,6 +25,7 @@ PLAN = Plan(
     questions=Questions(frozenset({"celery@a"}), beats=True),
     scales=SCALES,
     drains={"pool": DRAIN, "removed": REMOVED},
+    because={"pool": "nothing to do", "removed": "no longer asked for"},
     events=(Event(Reason.SPEC_WARNING, "beware"),),
     keep=KeepSpec(2, {}, makes_objects=True),
     status=WriteStatus({}, {}),
@@ -43,11 +44,13 @@ def test_paused_brings_workers_back_and_lets_removed_pools_go() -> None:
         "removed": REMOVED,
     }
     assert (paused.keep, paused.status) == (PLAN.keep, PLAN.status)
+    assert paused.because == {"pool": "while the fleet is paused, none is led out", "removed": "no longer asked for"}
 
 
 def test_a_pool_whose_number_another_client_sets_is_left_alone_and_the_others_are_not() -> None:
     left = allowed(PLAN, "Auto", {"pool", "removed"})
     assert [it.pool for it in left.scales] == ["removed"]
+    assert left.because == {"pool": "its number of workers is left to another client", "removed": "no longer asked for"}
     assert left.drains == {"pool": replace(DRAIN, resize=None, steps=(BACK,)), "removed": REMOVED}
     assert allowed(PLAN, "Auto", {"other"}) == PLAN
 
@@ -56,6 +59,7 @@ def test_preview_makes_and_changes_nothing() -> None:
     preview = allowed(PLAN, "Preview")
     assert (preview.scales, preview.objects, preview.deletions) == ((), (), ())
     assert preview.drains == {"pool": replace(DRAIN, resize=None, steps=(BACK,), gates=())}
+    assert preview.because["pool"] == "while the fleet is only previewed, none is led out"
     assert preview.keep is not None
     assert not preview.keep.makes_objects
 

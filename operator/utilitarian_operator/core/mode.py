@@ -1,6 +1,6 @@
 """What may happen in each mode of a fleet, and what of a plan is left of it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from utilitarian_operator.api.resource import Mode
@@ -8,6 +8,11 @@ from utilitarian_operator.core.beat.actions import Repairs
 from utilitarian_operator.core.draining.plan import DrainPlan
 from utilitarian_operator.core.objects.refusals import Refusals
 from utilitarian_operator.core.plan import Plan
+
+NONE_IS_LED_OUT: Mapping[Mode, str] = {
+    "Paused": "while the fleet is paused, none is led out",
+    "Preview": "while the fleet is only previewed, none is led out",
+}
 
 
 def makes_objects(mode: Mode) -> bool:
@@ -29,9 +34,10 @@ def allowed(plan: Plan, mode: Mode, contested: Collection[str] = ()) -> Plan:
     if mode == "Auto":
         return _left_alone(plan, contested) if contested else plan
     drains = {pool: _returning(drain, mode) for pool, drain in plan.drains.items()}
+    because = _because(plan, {pool for pool, drain in drains.items() if not drain.farewell}, NONE_IS_LED_OUT[mode])
     if makes_objects(mode):
         scales = tuple(it for it in plan.scales if it.farewell)
-        return replace(plan, scales=scales, drains=drains, replacements=())
+        return replace(plan, scales=scales, drains=drains, because=because, replacements=())
     return replace(
         plan,
         questions=None if plan.questions is None else replace(plan.questions, beats=False),
@@ -44,6 +50,7 @@ def allowed(plan: Plan, mode: Mode, contested: Collection[str] = ()) -> Plan:
         deletions=(),
         guards=(),
         drains={pool: drain for pool, drain in drains.items() if not drain.farewell},
+        because=because,
         replacements=(),
         keep=None if plan.keep is None else replace(plan.keep, makes_objects=False),
         refused=Refusals(),
@@ -54,7 +61,14 @@ def _left_alone(plan: Plan, contested: Collection[str]) -> Plan:
     """No number of these pools is changed, and workers of theirs that were on their way out come back."""
     scales = tuple(it for it in plan.scales if it.farewell or it.pool not in contested)
     drains = {pool: _returning(it, "Auto") if pool in contested else it for pool, it in plan.drains.items()}
-    return replace(plan, scales=scales, drains=drains)
+    back = {pool for pool in plan.drains.keys() & {*contested} if not plan.drains[pool].farewell}
+    because = _because(plan, back, "its number of workers is left to another client")
+    return replace(plan, scales=scales, drains=drains, because=because)
+
+
+def _because(plan: Plan, back: Collection[str], why: str) -> Mapping[str, str]:
+    """Why workers come back, by pool name: for what the rules have it, fewer of them might do."""
+    return {**plan.because, **dict.fromkeys(back, why)}
 
 
 def _returning(drain: DrainPlan, mode: Mode) -> DrainPlan:

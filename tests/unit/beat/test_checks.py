@@ -37,7 +37,10 @@ def long_ago(**more: Any) -> Claim:
             id="its StatefulSet is being deleted and has not gone",
         ),
         pytest.param(
-            BeatSnapshot(leaving=True), "BeatStarting", ["not started: its pod is being deleted"], id="its pod ends"
+            BeatSnapshot(leaving=True),
+            "BeatStarting",
+            ["not started: the pod before it is being deleted"],
+            id="its pod ends",
         ),
         pytest.param(BeatSnapshot(ready=True, going="fleet-beat"), "Running", [], id="deleted, and runs still"),
         pytest.param(

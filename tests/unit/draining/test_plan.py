@@ -11,6 +11,7 @@ from utilitarian_operator.core.draining.plan import (
     Progress,
     drain_plans,
     may_go,
+    reviewed,
     works_still,
 )
 from utilitarian_operator.core.draining.steps import CancelConsumers, Release, Resize, ResumeConsumers
@@ -139,6 +140,24 @@ def test_of_pods_that_do_not_run_none_is_a_wrong_victim() -> None:
     drain = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), {"pool": start(Step("demand", 3, 2, "two"))})["pool"]
     assert drain.resize == Resize(2, ("b",))
     assert drain.others == {"a"}
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["with the step down", "while it goes on"])
+def test_a_worker_that_is_released_meanwhile_is_no_wrong_victim(*, later: bool) -> None:
+    """A slow controller that chooses between two released workers may take the one that was released last."""
+    empty = pod("c", NOTHING, marked=NOW)
+    ready = {"pool": start(Step("demand", 3, 1, "one"))}
+    at_once = snapshot(pod("a"), released("b"), empty, reported=said(3, 2))
+    plan = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": at_once}), ready)["pool"]
+    assert (plan.resize, plan.steps) == (Resize(2, ("b",)), (Release("c"),))
+    asked = PendingScaleDown(frozenset({"b"}), frozenset({"a", "c"}), NOW) if later else plan.pending(NOW)
+    assert asked is not None
+    look = FleetSnapshot(NOW, {"pool": at_once})
+    kept = Progress().after({"pool": plan}, look, {"pool": asked}, ()).departures
+    went = FleetSnapshot(NOW, {"pool": snapshot(pod("a"), released("b"), reported=said(2, 1))})
+    assert reviewed(kept, went)[1] == {}
+    busy = FleetSnapshot(NOW, {"pool": snapshot(released("b"), released("c"), reported=said(2, 0))})
+    assert reviewed(kept, busy)[1] == {"pool": ("a",)}
 
 
 TWO = {"pool": start(Step("demand", 2, 2, "two"))}

@@ -264,3 +264,28 @@ def test_what_waits_on_the_broker_of_before_was_not_dropped(vhosts: str, dropped
         read = Readings(NOW + timedelta(seconds=second), "fleet", broker, broker)
         found, sightings = fleet_snapshot(fleet(), read, sightings)
     assert {queue: it.tasks for queue, it in found.dropped.items()} == dropped
+
+
+@pytest.mark.parametrize(
+    "pool, state, dropped",
+    [
+        pytest.param("a", {"running": {}}, {}, id="of the pool"),
+        pytest.param("removed", {"running": {}}, {}, id="of a pool that was removed, by its command"),
+        pytest.param("removed", {"waiting": {}}, {"q": 3}, id="it does not run yet"),
+    ],
+)
+def test_what_a_worker_may_have_taken_was_not_dropped(
+    pool: str, state: dict[str, Any], dropped: dict[str, int]
+) -> None:
+    """Its container began and was ended between two looks; no consumer was seen."""
+    metadata = {"name": "p", "labels": {"utilitarian.io/pool": pool}, "creationTimestamp": "2026-11-23T12:00:00Z"}
+    container = {"name": "worker", "command": ["celery", "-A", "u", "worker", "-Q", "q"]}
+    status = {"containerStatuses": [{"name": "worker", "state": state}]}
+    there = {"p": {"metadata": metadata, "spec": {"containers": [container]}, "status": status}}
+    sightings = Sightings(NOW)
+    for second in range(70):
+        broker = BrokerSnapshot(float(second), depths={"q": Depth(0 if second else 3, 0)})
+        pods = there if second < 2 else {}
+        read = Readings(NOW + timedelta(seconds=second), "fleet", broker, broker, pods=pods)
+        found, sightings = fleet_snapshot(fleet(), read, sightings)
+    assert {queue: it.tasks for queue, it in found.dropped.items()} == dropped

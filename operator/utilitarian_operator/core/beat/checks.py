@@ -74,10 +74,11 @@ def _starting(snapshot: BeatSnapshot) -> str:
         return "mode is Preview: no beat is made"
     if not (snapshot.going or snapshot.leaving):
         return "beat is not ready yet"
-    what = f"StatefulSet {snapshot.going} is" if snapshot.going else "its pod is"
+    what = f"StatefulSet {snapshot.going}" if snapshot.going else "the pod before it"
+    waits = "foregroundDeletion: that its pod has ended" if snapshot.going else "none: that its containers have ended"
     return (
-        f"beat is not started: {what} being deleted, and another one is made when it has gone; "
-        "what it waits for is in its metadata.finalizers, or its pod has not ended yet"
+        f"beat is not started: {what} is being deleted, and another one is made when it has gone; "
+        f"what it waits for is in its metadata.finalizers ({waits})"
     )
 
 
@@ -118,7 +119,7 @@ def _running(beat: Beat) -> str:
 def _behind(deployments: Sequence[str]) -> str:
     if not deployments:
         return ""
-    return f"; it gets its new version when all workers of {named(deployments, MOST_NAMED)} have theirs"
+    return f"; it gets its new version when no old worker of {named(deployments, MOST_NAMED)} takes tasks"
 
 
 def _blocked(snapshot: BeatSnapshot) -> str:

@@ -12,6 +12,7 @@ from utilitarian_operator.core.draining.steps import (
     CancelConsumers,
     DrainStep,
     PodStep,
+    Release,
     Resize,
     ResumeConsumers,
     Unmark,
@@ -90,7 +91,11 @@ class Progress:
             now = {step.pod for step in plan.steps if isinstance(step, ResumeConsumers)}
             if now:
                 told |= {pod.name: snapshot.at for pod in snapshot.pools[pool].pods if pod.name in now and pod.staying}
-        return Progress(self.shrinking, departures, frozenset(slow), told)
+        left = {
+            pool: replace(it, others=it.others - plans[pool].released) if pool in plans else it
+            for pool, it in departures.items()
+        }
+        return Progress(self.shrinking, left, frozenset(slow), told)
 
 
 _NO_PROGRESS = Progress()
@@ -125,7 +130,12 @@ class DrainPlan:
             at: the look at which it is asked for.
         """
         going = self.resize.going if self.resize else ()
-        return PendingScaleDown(frozenset(going), self.others, at) if going else None
+        return PendingScaleDown(frozenset(going), self.others - self.released, at) if going else None
+
+    @property
+    def released(self) -> frozenset[str]:
+        """The pods that are released now: a step down that goes on may take them as well."""
+        return frozenset(step.pod for step in self.steps if isinstance(step, Release))
 
 
 def drain_plans(

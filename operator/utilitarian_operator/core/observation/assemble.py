@@ -78,7 +78,8 @@ class Assembled:
 
     Args:
         pools: by pool name.
-        leftover: pools that the spec no longer has, by name.
+        leftover: pools that the spec no longer has and whose Deployment is there still, by name.
+        removed: the same with those of which only pods are.
         broker: why it could not be asked.
         statistics: why they are not known.
         mute: why no worker can be asked.
@@ -87,6 +88,7 @@ class Assembled:
 
     pools: Mapping[str, PoolSnapshot]
     leftover: Mapping[str, PoolSnapshot]
+    removed: Mapping[str, PoolSnapshot]
     broker: Unknown | None
     statistics: Unknown | None
     mute: Unknown | None
@@ -124,7 +126,7 @@ def assemble(
     found = {pool.name: _with_own_alone(pool, seen[pool.name], statistics, doubts) for pool in fleet.pools}
     leftover = {name: it for name, it in removed.items() if it.replicas is not None}
     beliefs = Beliefs(doubts.since, look.contradicted, look.own_queues, look.beginnings)
-    return Assembled(found, leftover, broker, statistics, mute, beliefs)
+    return Assembled(found, leftover, removed, broker, statistics, mute, beliefs)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.changed import Kept, changed
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
-from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
+from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble, takes_nothing
 from utilitarian_operator.core.observation.beat import BeatSightings
 from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot
 from utilitarian_operator.core.observation.counted.deltas import LastMessages, Totals, flowed, totals, used, with_done
@@ -125,7 +125,7 @@ def fleet_snapshot(
     named = read.broker.name or before.broker
     moved = before.broker is not None and named is not None and named.is_another_than(before.broker)
     # The queues of another broker are others: what waited on the one before is still there.
-    drops = (Drops() if moved else before.drops).seen(look.queues(), read.at, fleet.patience.dropped)
+    drops = (Drops() if moved else before.drops).seen(look.queues(), read.at, fleet.patience.dropped, look.served())
     snapshot = FleetSnapshot(
         *(read.at, found.pools, found.broker, found.statistics, None, look.rolling_out(), found.mute),
         leftover=found.leftover,
@@ -169,6 +169,12 @@ class _Look:
     def queues(self) -> dict[str, QueueSnapshot]:
         """All of the fleet, by name."""
         return {name: it for pool in self._fleet.pools for name, it in self.found.pools[pool.name].queues.items()}
+
+    def served(self) -> frozenset[str]:
+        """Queues whose workers run and don't say that they take nothing; those of removed pools, too."""
+        there = (it.queues for it in self.found.pools.values() if any(map(_may_take, it.pods)))
+        going = (pod.queues for it in self.found.removed.values() for pod in it.pods if _may_take(pod))
+        return frozenset().union(*there, *going)
 
     def last_messages(self) -> LastMessages:
         """As far as they are known; a catch-all with a schedule may learn its queues only later."""
@@ -249,6 +255,10 @@ class _Look:
         self.worked[pod.name] = worked
         created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
         return with_done(pod, created, worked, self._before.worked.get(pod.name), self._before.began)
+
+
+def _may_take(pod: PodSnapshot) -> bool:
+    return pod.running and not takes_nothing(pod)
 
 
 def _by_pool(pods: Mapping[str, ReadOnlyObject]) -> dict[str, list[ReadOnlyObject]]:

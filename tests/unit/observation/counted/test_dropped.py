@@ -48,6 +48,15 @@ def test_what_went_while_nothing_consumed_it_is_counted(looks: list[QueueSnapsho
     assert after(looks) == tasks
 
 
+@pytest.mark.parametrize("served, tasks", [((), 2), (("q",), 0), (("other",), 2)])
+def test_what_a_worker_may_have_taken_between_two_looks_was_not_dropped(served: tuple[str, ...], tasks: int) -> None:
+    """A container that is ended a second after it began, as in a rollout that another one follows."""
+    drops = Drops()
+    for second, ready in enumerate((2, 0, *(0,) * 60)):
+        drops = drops.seen({"q": Present(ready, 0)}, NOW + second * SECOND, MINUTE, served if second < 5 else ())
+    assert sum(it.tasks for it in drops.known.values()) == tasks
+
+
 def test_what_may_come_back_is_not_told_yet() -> None:
     assert after(alone(3, 0), quiet=58) == 0
 

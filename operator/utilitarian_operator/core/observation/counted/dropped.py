@@ -4,7 +4,7 @@ Celery gives a message with `expires` to RabbitMQ with that time to live, so the
 pool lets it wait for longer. It says so to no one, but fewer messages wait at the next look.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -58,13 +58,20 @@ class Drops:
     queues: Mapping[str, _Unconsumed] = field(default_factory=dict)
     at: datetime | None = None
 
-    def seen(self, queues: Mapping[str, QueueSnapshot], now: datetime, settles: timedelta) -> "Drops":
+    def seen(
+        self,
+        queues: Mapping[str, QueueSnapshot],
+        now: datetime,
+        settles: timedelta,
+        served: Collection[str] = (),
+    ) -> "Drops":
         """After one more look.
 
         Args:
             queues: all of the fleet, by name.
             now: when it was.
             settles: what has not come back for so long was dropped.
+            served: queues whose workers run: one may begin to consume, and end, between two looks.
         """
         known = {name: it for name, it in self.known.items() if name in queues and apart(now, it.last) < TOLD_FOR}
         after: dict[str, _Unconsumed] = {}
@@ -72,19 +79,20 @@ class Drops:
         for name, queue in queues.items():
             if not isinstance(queue, Present):
                 continue
-            there = _next(before[name], queue, now) if name in before else _Unconsumed(queue.ready)
-            settled = there.since is not None and (queue.consumers > 0 or now - there.since >= settles)
+            consumed = queue.consumers > 0 or name in served
+            there = _next(before[name], queue, now, consumed=consumed) if name in before else _Unconsumed(queue.ready)
+            settled = there.since is not None and (consumed or now - there.since >= settles)
             if settled and there.gone:
                 known[name] = Dropped(there.gone + (known[name].tasks if name in known else 0), now)
                 there = _Unconsumed(queue.ready)
-            if not queue.consumers:
+            if not consumed:
                 after[name] = there
         return Drops(known, after, now)
 
 
-def _next(before: _Unconsumed, queue: Present, now: datetime) -> _Unconsumed:
+def _next(before: _Unconsumed, queue: Present, now: datetime, *, consumed: bool) -> _Unconsumed:
     """Of a queue that nothing consumed at the look before: what comes may be what had gone, and a consumer takes."""
-    ready = max(queue.ready, before.ready) if queue.consumers else queue.ready
+    ready = max(queue.ready, before.ready) if consumed else queue.ready
     if ready == before.ready:
         return before
     gone = max(before.gone + before.ready - ready, 0)
