@@ -40,7 +40,8 @@ def reported(deployment: Mapping[str, Any]) -> Reported:
     """
     status = deployment.get("status") or {}
     conditions = status.get("conditions") or []
-    grace = deployment["spec"]["template"]["spec"].get("terminationGracePeriodSeconds")
+    template = deployment["spec"].get("template", {})  # a simulated one has none
+    grace = template.get("spec", {}).get("terminationGracePeriodSeconds")
     return Reported(
         observed=status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0),
         pods=status.get("replicas") or 0,
