@@ -140,7 +140,8 @@ class CountedFamilies:
         self.wake = histogram(
             "wake_seconds",
             "Seconds from when a sleeping pool needed workers to the request for its first ones: from its first "
-            "message, or from when that was due where it may wait (`wake: WhenDue`, `outsideRuns: Hold`, a later time)",
+            "message, or from when that was due where it may wait (`wake: WhenDue`, `outsideRuns: Hold`, a later "
+            "time). A pause, or 0 workers by hand, does not count",
             _POOL,
             _WAKE_BUCKETS,
         )
