@@ -636,3 +636,15 @@ def test_a_new_spec_is_not_called_rolled_out_before_the_controllers_have_seen_it
 def applied_to(there: Body, manifest: Body) -> Body:
     metadata = there["metadata"] | {"annotations": manifest["metadata"]["annotations"], "generation": 2}
     return {**manifest, "metadata": metadata, "status": {"observedGeneration": 1}}
+
+
+@pytest.mark.parametrize("ahead", [pytest.param(35, id="by-seconds"), pytest.param(3600, id="by-an-hour")])
+def test_an_operator_whose_clock_is_set_back_has_just_started_for_no_longer_than_any_other(ahead: int) -> None:
+    """By a clock that was ahead it began in the time to come: pools that could sleep were kept until then."""
+    state, running_for = begun({}, Recalled(), NOW + ahead * SECOND), []
+    seconds = [0, 10, 30, 60, 3600, 3630]
+    for second in seconds:
+        plan, state = Look(state=state, after=second * SECOND).decided()
+        assert plan.figures is not None
+        running_for.append(plan.figures.context.running_for)
+    assert running_for == [second * SECOND for second in seconds]

@@ -110,6 +110,7 @@ def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State, kept: Kept) -
     """The state with what a look says of the fleet's health, and of how well it is seen."""
     return changed(
         state,
+        started=min(state.started, snapshot.at),  # the clock may have been set back
         health=state.health.examined(fleet, snapshot, kept),
         good_looks=state.good_looks + 1 if looked_well(snapshot) else 0,
         idle=idle_since(snapshot, state.idle),

@@ -241,7 +241,7 @@ def context_of(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContex
     """
     return FleetContext(
         now=snapshot.at,
-        running_for=abs(snapshot.at - state.started),  # the clock may have been set back
+        running_for=snapshot.at - state.started,
         good_looks=state.good_looks,
         overrides=spec.newest.overrides,
         runs_by_hand=spec.newest.by_hand.runs,
