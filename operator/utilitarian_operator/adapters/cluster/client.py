@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -58,9 +59,11 @@ _LISTS = {plural: group for group, plural in _PATHS.values()} | {"events": "api/
 """Group of each list; events are read in the shape that the kubelet writes them in."""
 
 _OURS = "UtilitarianWorkerPool"
-_NO_FAILURE = ("failed to create typed patch object", "failed calling webhook")
-"""Said with HTTP 500 all the same: of a field that Kubernetes doesn't know, and of a webhook that is away."""
-_ERRORS = {404: Gone, 409: Conflict, 400: Rejected, 403: Rejected, 422: Rejected}
+_NO_FAILURE = ("failed to create typed patch object", "failed calling webhook", "request is too large")
+"""Said with HTTP 500 all the same: of a field that Kubernetes doesn't know, of a webhook that is away, and by etcd."""
+_DENIED = re.compile(r"denied (?:the )?request")
+"""Said by a webhook and by a policy of the cluster, with whatever number it likes: 401, 404, 409, 429, 500."""
+_ERRORS = {404: Gone, 409: Conflict, 400: Rejected, 403: Rejected, 413: Rejected, 422: Rejected}
 
 
 class ClusterClient(Cluster):
@@ -327,11 +330,12 @@ class ClusterClient(Cluster):
     def _error(self, status: int, text: str, what: str) -> ClusterError:
         """What an answer of this status means, which says this to that request."""
         try:
-            said = json.loads(text).get("message", text)
+            said = str(json.loads(text).get("message") or text)
         except (ValueError, AttributeError):  # a page of a proxy, not the API server's own Status
             said = text
         message, kind = f"{what}: HTTP {status}: {said}", _ERRORS.get(status, ClusterError)
-        if status == 500 and any(it in said for it in _NO_FAILURE):  # noqa: PLR2004 - HTTP's own number
+        no_failure = status == 500 and any(it in said for it in _NO_FAILURE)  # noqa: PLR2004 - HTTP's own number
+        if no_failure or _DENIED.search(said):
             kind = Rejected
         return Rejected(message, said) if kind is Rejected else kind(message)
 

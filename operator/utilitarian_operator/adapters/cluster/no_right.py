@@ -62,7 +62,7 @@ def for_a_person(error: ClusterError, status: int) -> ClusterError:
         error: as it was translated.
         status: of HTTP.
     """
-    if status == 401:  # noqa: PLR2004 - HTTP's own number
+    if status == 401 and not isinstance(error, Rejected):  # noqa: PLR2004 - HTTP's own number
         return ClusterError(LOG_IN_AGAIN)
     found = _RBAC.search(error.said) if isinstance(error, Rejected) else None
     if found is None:

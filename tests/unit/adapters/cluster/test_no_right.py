@@ -75,12 +75,13 @@ def test_no_answer(error: Exception, said: str) -> None:
             403,
         ),
         (rejected('admission webhook "x" denied the request: User "jo" cannot scale'), 403),
+        (rejected('admission webhook "x" denied the request: who are you?'), 401),
         (rejected("spec.pools: two pools have one name"), 422),
         (Conflict("GET x: HTTP 409"), 409),
         (Gone("GET x: HTTP 404"), 404),
         (ClusterError("GET x: HTTP 500: etcdserver: request timed out"), 500),
     ],
-    ids=["quota", "webhook", "spec", "conflict", "gone", "server"],
+    ids=["quota", "webhook", "webhook that says 401", "spec", "conflict", "gone", "server"],
 )
 def test_all_else_is_said_as_before(error: ClusterError, status: int) -> None:
     assert for_a_person(error, status) is error
