@@ -98,6 +98,13 @@ def saying(name: str, size: int, times: int = 1) -> Speaker:
     return Speaker(lambda _: [Reply({name: "x" * size})] * times, name)
 
 
+def of_a_type_of_its_own(name: str) -> Speaker:
+    """One that runs a task with an argument that its application alone can read (kombu's `register_type`)."""
+    argument = {"__type__": "point", "__value__": [1, 2]}
+    running = [{**it, "args": [argument]} for it in answer("active", "a")]
+    return Speaker(lambda question: [Reply({name: running if question == "active" else answer(question)})], name)
+
+
 class Scene(Protocol):
     """A broker, and what hears the questions of remote control there."""
 
@@ -147,6 +154,7 @@ HEARD: Mapping[str, tuple[Sequence[Speaker], Mapping[str, int]]] = {
     "two workers": ([worker(A, "a"), SLOW], BOTH),
     "one that was not asked": ([instead(STRANGER), worker(A, "a"), SLOW], BOTH),
     "said twice": ([worker(A, "a"), worker(A, "a"), SLOW], BOTH),
+    "with a type of the application's own": ([of_a_type_of_its_own(A), SLOW], BOTH),
     "another by its name that is idle": ([worker(A, "a"), instead(A), SLOW], BOTH),
     "another by its name that is busy": ([worker(A, "a"), instead(A, "c", "d"), SLOW], {A: 3, B: 1}),
     "an error by its name": ([worker(A, "a"), meddler({A: {"error": "x"}}), SLOW], BOTH),

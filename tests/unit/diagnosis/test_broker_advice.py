@@ -221,6 +221,24 @@ def test_workers_whose_answer_is_probably_too_large_are_named_beside_others(
 
 
 @pytest.mark.parametrize(
+    "partly, seconds, said",
+    [
+        pytest.param(["p-2"], 30, ["p-2"], id="one"),
+        pytest.param(["p-2"], 29, [], id="not yet"),
+        pytest.param(["p-1"], 30, [], id="another one"),
+        pytest.param(["p-1", "p-2", "p-3"], 300, ["p-1, p-2, p-3"], id="all, of whom none is called silent"),
+    ],
+)
+def test_workers_that_say_their_queues_and_not_what_they_hold_are_named(
+    partly: list[str], seconds: int, said: list[str]
+) -> None:
+    about = BrokerSettings(partly=frozenset(f"celery@{it}" for it in partly))
+    look = replace(with_silent_ones(seconds, *({"p-2"} | set(partly if len(partly) > 1 else ()))), about=about)
+    found = advice(FLEET, look, {})
+    assert [it.rpartition("busy meanwhile: ")[2] for it in found] == said
+
+
+@pytest.mark.parametrize(
     "rabbitmq, celery, delayed, said",
     [
         pytest.param("3.13.7", "5.5.3", 3, True, id="both are old"),

@@ -162,6 +162,19 @@ def test_none_is_stuck_by_its_silence_where_an_answer_was_too_large() -> None:
 
 
 @pytest.mark.parametrize(
+    "partly, stuck", [({"celery@b"}, ()), ({"celery@a"}, ("b",))], ids=["it says its queues", "another does"]
+)
+def test_none_is_stuck_that_says_its_queues_and_can_not_tell_of_its_tasks(
+    partly: set[str], stuck: tuple[str, ...]
+) -> None:
+    """It was replaced at work for as long as pickled tasks waited in it, and what it ran too long was cut off."""
+    heard, silent = snapshot(pod("a"), pod("b")), snapshot(pod("a"), pod("b", None), consumers=2)
+    silent = replace(silent, about=BrokerSettings(partly=frozenset(partly)))
+    found = after(2 * PATIENCE.mute, heard, silent)
+    assert [(it.reason, it.pods) for it in found] == ([(STUCK, stuck)] if stuck else [])
+
+
+@pytest.mark.parametrize(
     "asked, look, said",
     [
         pytest.param(SHOP, of_one_pool(MUTE_POOL), "controlExchange names (shop)", id="another control exchange"),

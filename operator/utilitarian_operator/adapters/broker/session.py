@@ -183,7 +183,7 @@ class BrokerSession:
 
     def _settings(self) -> BrokerSettings:
         known = (self._depths.version, self._celery, self._declared, self._delayed, self._unreadable)
-        return BrokerSettings(*known, self._workers.expiring)
+        return BrokerSettings(*known, self._workers.expiring, self._workers.partly)
 
     async def is_same(self, other: Broker) -> bool | None:
         """Whether another session looks at the same virtual host of the same broker; None where a right is missing.

@@ -9,6 +9,7 @@ from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_advice
 from utilitarian_operator.core.diagnosis.silence import SAYS_TOO_MUCH, causes
+from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.observation.broker_settings import (
     TOO_LARGE,
     BrokerSettings,
@@ -68,6 +69,7 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
         found += _of_tasks_never_begun(pool, snapshot.pools[pool.name])
         found += _of_queues_that_stay(pool, snapshot.pools[pool.name])
         found += (*_of_silence(fleet, pool, snapshot), *_of_one_that_says_too_much(fleet, pool, snapshot))
+        found += _of_one_that_says_a_part(fleet, pool, snapshot)
         found += _of_a_proxy(pool, snapshot.pools[pool.name])
         found += (*_of_expiry(pool, snapshot, memory), *dropped_advice(pool, snapshot))
     return tuple(found[:MOST])
@@ -205,7 +207,8 @@ def _of_silence(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot) -> Iterator[s
     running, silent = _silent(snapshot.pools[pool.name])
     since = min(silent.values(), default=snapshot.at)
     lasts = snapshot.at - since >= _patience(pool, fleet.patience.mute)
-    if snapshot.mute is None and running and len(silent) == running and lasts:
+    says_nothing = any(node_name(name) not in snapshot.about.partly for name in silent)
+    if snapshot.mute is None and running and len(silent) == running and lasts and says_nothing:
         remedy = causes(fleet.broker, snapshot.about.unreadable)
         yield f"pool {pool.name}: none of its {plural(running, 'worker')} answers, so none is taken away; {remedy}"
 
@@ -219,6 +222,19 @@ def _of_one_that_says_too_much(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot
         yield (
             f"pool {pool.name}: an answer is too large to be read, {SAYS_TOO_MUCH}; workers that say nothing count as "
             f"busy and are not taken away: {named(names, MOST_NAMED)}"
+        )
+
+
+def _of_one_that_says_a_part(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot) -> Iterator[str]:
+    """Celery tells of tasks that wait with their arguments, and sends no answer at all where these are no JSON."""
+    _, silent = _silent(snapshot.pools[pool.name])
+    patience, about = _patience(pool, fleet.patience.unread), snapshot.about
+    names = sorted(it for it, at in silent.items() if snapshot.at - at >= patience and node_name(it) in about.partly)
+    if snapshot.mute is None and names and not about.unreadable:
+        yield (
+            f"pool {pool.name}: workers say which queues they consume and not what they hold, probably since arguments "
+            "of tasks that wait in them are no JSON (set task_serializer to json in the application); they count as "
+            f"busy meanwhile: {named(names, MOST_NAMED)}"
         )
 
 

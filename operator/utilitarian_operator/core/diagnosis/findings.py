@@ -16,6 +16,7 @@ from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.plan import slow_farewell
 from utilitarian_operator.core.draining.workers import pool_workers
+from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.broker_settings import TOO_LARGE
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
@@ -123,12 +124,14 @@ def _of_removed(snapshot: FleetSnapshot) -> Iterator[tuple[str, tuple[Finding, .
 
 
 def _told(shown: Mapping[str, _Symptom], seen: PoolSnapshot, snapshot: FleetSnapshot) -> Mapping[str, _Symptom]:
-    """The symptoms that tell of a worker: silence tells nothing where none could be asked, or one said too much."""
+    """The symptoms that tell of a worker: silence tells nothing where none could be asked, or one said too much.
+
+    Nor does that of a worker which says its queues alone: it lives, and can't tell of its tasks.
+    """
     if snapshot.mute is not None:
         return {}
-    if TOO_LARGE not in snapshot.about.unreadable:
-        return shown
-    silent = {pod.name for pod in seen.pods if pod.word is None}
+    all_may, partly = TOO_LARGE in snapshot.about.unreadable, snapshot.about.partly
+    silent = {pod.name for pod in seen.pods if pod.word is None and (all_may or node_name(pod.name) in partly)}
     return {pod: symptom for pod, symptom in shown.items() if pod not in silent}
 
 

@@ -50,6 +50,7 @@ class BrokerSettings:
             virtual host; None where that is not set up.
         unreadable: content types in which workers answered that are never decoded, and `TOO_LARGE`.
         expiring: what expires in each queue, as the workers' application has it, the shortest first.
+        partly: nodes of workers that say which queues they consume, and not what they hold.
     """
 
     version: str | None = None
@@ -58,6 +59,7 @@ class BrokerSettings:
     delayed: int | None = None
     unreadable: frozenset[str] = frozenset()
     expiring: tuple[Expiring, ...] = ()
+    partly: frozenset[str] = frozenset()
 
 
 def delivery_limit(settings: BrokerSettings, queue: str) -> int | None:

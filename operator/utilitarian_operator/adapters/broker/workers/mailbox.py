@@ -1,6 +1,7 @@
 """kombu's mailbox of remote control, bounded in time, that skips messages that are no JSON."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -20,6 +21,9 @@ ANSWER_WITHIN_S = 1.0
 
 LONGEST_READING = 10
 """Times `ANSWER_WITHIN_S` that answers to one question are read at most, however many come that are of no use."""
+
+JSON, UNNAMED = "application/json", "application/data"
+"""Content types: of an answer, and of one that names none."""
 
 MOST_KINDS = 20
 """Content types that are kept of the replies to one question: an application has one or two."""
@@ -49,6 +53,20 @@ class Replies:
     def complete(self) -> bool:
         """Whether nothing more is waited for: what others say, or one says twice, stands for no other's answer."""
         return not self._to_all and not self._unheard
+
+    def read(self, message: Any) -> None:
+        """A reply as it came.
+
+        It is plain JSON to us. The library looks in it for values of a type that the application has registered, and
+        fails at one that is known to the application alone: a task's argument would make its worker silent.
+        """
+        content = message.content_type or UNNAMED
+        if content != JSON:
+            self.pass_over(content, message.headers)
+            return
+        body = message.body or b""
+        with contextlib.suppress(ValueError, RecursionError):  # what is no JSON after all is no answer
+            self.take(json.loads(body) if body else b"", message.headers)
 
     def take(self, body: Any, headers: Mapping[str, Any]) -> None:
         """A reply that could be decoded."""
@@ -107,9 +125,8 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
         replies = Replies(ticket, self._asked, callback)
         chosen = channel or self.connection.default_channel
         options = {
-            "accept": self.accept,
             "no_ack": True,
-            "callbacks": [lambda body, message: replies.take(body, message.headers)],
+            "on_message": replies.read,
             "on_decode_error": lambda message, _: replies.pass_over(message.content_type, message.headers),
         }
         until = self.seconds() + LONGEST_READING * timeout

@@ -39,6 +39,10 @@ GLANCE_S = 0.01
 """To look whether the broker has said something."""
 
 ACTIVE = "active"
+AS_TEXT: Mapping[str, Any] = {"safe": True}
+"""Of a task that runs, its arguments as its sender has shortened them: an answer with others may be large, and a worker
+gives none where they are no JSON (a pickled task). Of tasks that wait Celery tells them in any case."""
+
 QUESTIONS = ("scheduled", "reserved", ACTIVE)
 """In the order in which a task moves: asked the other way round, one that moves on meanwhile would be seen nowhere."""
 
@@ -88,6 +92,8 @@ class RemoteControl:
         self._every, self._clock = every, clock
         self.unreadable: frozenset[str] = frozenset()
         """Content types of answers to the last `holdings` that are not read: whatever is no JSON is never decoded."""
+        self.partly: frozenset[str] = frozenset()
+        """Workers that said which queues they consume when they were asked last, and not what they hold."""
         self._connection: Connection | None = None
         self._mailbox: AnswersBox | None = None
         self._blocked = False
@@ -123,6 +129,7 @@ class RemoteControl:
         self.unreadable = frozenset()
         if not nodes:
             return {}
+        asked = frozenset(nodes)
         with self._talking() as mailbox:
             mailbox.unreadable.clear()
             answers: dict[str, dict[str, Any]] = {}
@@ -130,13 +137,16 @@ class RemoteControl:
             for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
                 # One that is silent once is not waited for again.
                 nodes = [node for node in nodes if all(node in each for each in answers.values())]
-                answers[question] = mailbox.ask(question, nodes, None if answers else took)
+                how = AS_TEXT if question == ACTIVE else {}
+                answers[question] = mailbox.ask(question, nodes, None if answers else took, **how)
             nodes = [node for node in nodes if all(node in each for each in answers.values())]
             if learning:
                 stats = {node: answers[LEARNING][node] for node in nodes}
                 consumed, now = _consumed(answers.get(QUEUES, {})), self._clock.monotonic()
                 self._known.learn(mailbox, stats, consumed, forget=all_workers, now=now)
             self.unreadable = frozenset(mailbox.unreadable)
+        others = frozenset() if all_workers else self.partly - asked
+        self.partly = others | (answers.get(QUEUES, {}).keys() - set(nodes))
         held = {node: _held(answers, node, self._clock.wall(), self._known.of(node)) for node in nodes}
         return {node: replace(it, took_s=took.get(node, 0.0)) for node, it in held.items()}
 
@@ -161,7 +171,7 @@ class RemoteControl:
             for _ in range(GLANCES):
                 if running:
                     self._clock.block(GLANCE_EACH_S)
-                answers = {ACTIVE: mailbox.ask(ACTIVE, nodes, None if running else took)}
+                answers = {ACTIVE: mailbox.ask(ACTIVE, nodes, None if running else took, **AS_TEXT)}
                 nodes, now = list(answers[ACTIVE]), self._clock.wall()
                 running.append({it: len(_running(answers, it, now, self._known.of(it))) for it in nodes})
             stats = mailbox.ask(LEARNING, nodes)

@@ -2,7 +2,9 @@
 
 import tracemalloc
 import zlib
+from collections.abc import Sequence
 from contextlib import closing
+from typing import cast
 
 import pytest
 from amqp import spec
@@ -10,7 +12,8 @@ from kombu import pidbox
 
 from tests.support.scripted_broker import Peer, method, scripted_broker
 from utilitarian_operator.adapters.broker.workers import mailbox
-from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
+from utilitarian_operator.adapters.broker.workers.remote_control import GLANCES, LEARNING, QUEUES, RemoteControl
 from utilitarian_operator.errors import BrokerBlocked, BrokerUnreachable
 
 ANSWER = b'{"celery@a": []}'
@@ -36,6 +39,43 @@ def test_what_is_packed_is_never_unpacked(
 
     with scripted_broker(basic_consume=consume) as broker, closing(RemoteControl(broker.url)) as control:
         assert control.consuming() == heard
+
+
+class InPart:
+    """A mailbox of workers that say their queues, of which some can't say what waits in them."""
+
+    def __init__(self, *silent: str) -> None:
+        self.silent, self.unreadable = silent, set[str]()
+        self.asked: list[tuple[str, dict[str, object]]] = []
+
+    def ask(self, question: str, nodes: Sequence[str], _: object = None, **how: object) -> dict[str, list[object]]:
+        self.asked.append((question, how))
+        heard = [it for it in nodes if question == QUEUES or it not in self.silent]
+        return {} if question == LEARNING else {it: [] for it in heard}
+
+
+def test_a_worker_is_known_that_says_its_queues_and_not_what_it_holds() -> None:
+    """Celery sends no answer where an argument of a task that waits is no JSON."""
+    with closing(RemoteControl("amqp://nowhere")) as control:
+
+        def partly(asked: Sequence[str], *silent: str, all_workers: bool = False) -> set[str]:
+            control._mailbox = cast("AnswersBox", InPart(*silent))
+            control.holdings(asked, queues=True, all_workers=all_workers)
+            return set(control.partly)
+
+        assert partly(["a", "b", "c"], "a", "b") == {"a", "b"}
+        assert partly(["b"]) == {"a"}, "who was not asked has not answered since"
+        assert partly(["b", "c"], "c", all_workers=True) == {"c"}, "of one that has gone nothing is kept"
+
+
+def test_of_a_task_that_runs_the_arguments_are_asked_for_as_text_alone() -> None:
+    """A pickled one made its worker silent while it ran, and one of a MiB came with each answer."""
+    box = InPart()
+    with closing(RemoteControl("amqp://nowhere")) as control:
+        control._mailbox = cast("AnswersBox", box)
+        control.holdings(["a"])
+        control.words(["a"])
+    assert [how for question, how in box.asked if question == "active"] == [{"safe": True}] * (1 + GLANCES)
 
 
 BOMB = zlib.compress(bytes(64 * 2**20))

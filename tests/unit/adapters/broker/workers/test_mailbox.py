@@ -75,6 +75,28 @@ def test_what_can_not_be_decoded_is_no_answer_and_ends_nothing(box: AnswersBox) 
     assert box.unreadable == {PICKLE}
 
 
+@pytest.mark.parametrize(
+    "argument",
+    [
+        pytest.param({"__type__": "point", "__value__": [1, 2]}, id="of the application's own"),
+        pytest.param({"__type__": "decimal", "__value__": "no number"}, id="of the library's, and none"),
+        pytest.param({"__type__": [], "__value__": 1}, id="of none"),
+    ],
+)
+def test_an_argument_of_whatever_type_makes_no_worker_silent(box: AnswersBox, argument: object) -> None:
+    """A worker was deaf while it held such a task, Stuck after five minutes, and replaced under the task."""
+    answered(box, {A: [{"args": [argument]}]})
+    assert collected(box, A) == [{A: [{"args": [argument]}]}]
+    assert box.unreadable == set()
+
+
+@pytest.mark.parametrize("body", [b"{", b"\x80", b"[" * 100_000], ids=["broken off", "no text", "too deep"])
+def test_of_what_claims_to_be_json_it_is_not_said_that_json_is_never_decoded(box: AnswersBox, body: bytes) -> None:
+    answered(box, body, content="application/json")
+    assert collected(box, A) == []
+    assert box.unreadable == set()
+
+
 def test_a_content_type_is_only_told_if_it_can_be_shown(box: AnswersBox) -> None:
     answered(box, b"\x80", content="a\u202eb")
     assert collected(box, A) == []
