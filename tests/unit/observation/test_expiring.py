@@ -37,6 +37,11 @@ def entry(**options: object) -> dict[str, Any]:
         pytest.param("a.task [acks_late=False]", Registered("a.task", acked_early=True), id="acknowledged early"),
         pytest.param("a.task [acks_late=True]", Registered("a.task"), id="acknowledged late"),
         pytest.param("t [rate_limit=1/m acks_late=True]", Registered("t", limited=True), id="a rate limit"),
+        pytest.param("t [rate_limit=0.5]", Registered("t", limited=True), id="one below one"),
+        *(
+            pytest.param(f"t [rate_limit={none} acks_late=True]", Registered("t"), id=f"a rate limit of {none!r}")
+            for none in ("0", "0.0", "0/m", "00.00/s", "", "False")
+        ),
         pytest.param("t [expires=1.5 acks_late=True]", Registered("t", expires_s=1.5), id="it expires"),
         pytest.param("t [expires=2026-01-01 00:00:00 acks_late=True]", Registered("t"), id="it expires at a moment"),
         pytest.param("t [acks_late=True queue=a b]", Registered("t", queue="a b"), id="a queue with a space"),

@@ -44,6 +44,10 @@ _INFO = re.compile(r" \[(?=(?:rate_limit|expires|acks_late|queue)=)")
 _EXPIRES = re.compile(r"(?:^| )expires=(\d+(?:\.\d+)?)(?: |$)")
 
 
+_LIMITED = re.compile(r" rate_limit=(?!(?:False|0*(?:\.0*)?)(?:/| |$))")
+"""A limit of nothing is none: it is how a person takes one away while workers run (`rate` of celery/utils/time.py)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
     """What a worker says of one task that it knows.
@@ -87,7 +91,7 @@ def registered(line: str) -> Registered:
     expires = _EXPIRES.search(told)
     return Registered(
         line[: found.start()],
-        limited="rate_limit=" in told,
+        limited=_LIMITED.search(told) is not None,
         acked_early="acks_late=False" in told,
         expires_s=float(expires[1]) if expires else None,
         queue=queue if has_queue else None,

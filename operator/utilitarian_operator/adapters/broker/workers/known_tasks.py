@@ -1,7 +1,7 @@
 """What workers say of their tasks, when they are new and now and then again, and of their settings, once."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -101,9 +101,10 @@ class KnownTasks:
         unasked = [node for node in stats if node not in self._tasks]
         again = self._to_be_asked_again(stats, now)
         answers = mailbox.ask(REGISTERED, [*unasked, *again], taskinfoitems=OF_TASKS, builtins=True)
-        self._asked_at |= dict.fromkeys([*unasked, *again], now)
         told = {node: tuple(map(registered, lines)) for node, lines in answers.items()}
-        known = self._tasks | {node: tasks_of(tasks, stats[node], self._begins) for node, tasks in told.items()}
+        heard = {node: tasks_of(tasks, stats[node], self._begins) for node, tasks in told.items()}
+        known = self._tasks | {node: self._with_former(node, it, stats[node], now) for node, it in heard.items()}
+        self._asked_at |= dict.fromkeys([*unasked, *again], now)
         known = {node: tasks for node, tasks in known.items() if node in stats or not forget}
         fit = _fitting(known, lambda it: (*it.limited, *it.acked_early))
         self._tasks = {node: fit.get(node, Tasks(begins=self._begins)) for node in known}
@@ -118,6 +119,15 @@ class KnownTasks:
         """Those whose word on their tasks is old, the oldest first; what they said stays where they are silent now."""
         old = [node for node in there if node in self._tasks and now - self._asked_at[node] >= AGAIN_EACH_S]
         return sorted(old, key=self._asked_at.__getitem__)[:MOST_AGAIN]
+
+    def _with_former(self, node: str, tasks: Tasks, stats: Mapping[str, Any], now: float) -> Tasks:
+        """What a worker says, with the limits that its process had: what waits for one waits on when it was taken away.
+
+        Celery gives a task a new bucket then, and the messages in the old one go on by the old limit.
+        """
+        before, up_s = self._tasks.get(node), stats.get("uptime")
+        is_new = up_s is not None and now - up_s - 1 > self._asked_at.get(node, now)  # its seconds are whole ones
+        return tasks if before is None or is_new else replace(tasks, limited=tasks.limited | before.limited)
 
     def ask_settings(self, mailbox: AnswersBox) -> None:
         """Ask some of the new workers, one of each set of queues, for its settings, once, whatever comes of it.

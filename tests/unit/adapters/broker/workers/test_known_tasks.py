@@ -104,22 +104,24 @@ LIMITED, FREE = ["t [rate_limit=1/m acks_late=False]"], ["t [acks_late=False]"]
 
 
 @pytest.mark.parametrize(
-    "before, after, after_s, limited",
+    "before, after, after_s, up_s, limited",
     [
-        pytest.param(FREE, LIMITED, AGAIN_EACH_S, True, id="one that came"),
-        pytest.param(LIMITED, FREE, AGAIN_EACH_S, False, id="one that went"),
-        pytest.param(LIMITED, None, AGAIN_EACH_S, True, id="a worker that is silent just now"),
-        pytest.param(FREE, LIMITED, AGAIN_EACH_S - 1, False, id="not asked again yet"),
+        pytest.param(FREE, LIMITED, AGAIN_EACH_S, None, True, id="one that came"),
+        pytest.param(LIMITED, FREE, AGAIN_EACH_S, 99, True, id="one that went, for which messages may wait"),
+        pytest.param(LIMITED, FREE, AGAIN_EACH_S, AGAIN_EACH_S - 1, True, id="as old as the last answer, perhaps"),
+        pytest.param(LIMITED, FREE, AGAIN_EACH_S, AGAIN_EACH_S - 2, False, id="a process that began since"),
+        pytest.param(LIMITED, None, AGAIN_EACH_S, None, True, id="a worker that is silent just now"),
+        pytest.param(FREE, LIMITED, AGAIN_EACH_S - 1, None, False, id="not asked again yet"),
     ],
 )
 def test_a_rate_limit_that_comes_or_goes_while_a_worker_runs_is_known(
-    before: list[str], after: list[str] | None, after_s: float, limited: bool
+    before: list[str], after: list[str] | None, after_s: float, up_s: float | None, limited: bool
 ) -> None:
     """A person may set one with Celery's `rate_limit`: what waits for it stood in no answer, and the pool slept."""
     known = KnownTasks(timedelta(seconds=1))
     for at, lines in (0.0, before), (after_s, after):
         mailbox = cast("AnswersBox", Saying({} if lines is None else {"a": lines}))
-        known.learn(mailbox, {"a": STATS}, {"a": ("q",)}, forget=True, now=at)
+        known.learn(mailbox, {"a": {**STATS, "uptime": up_s}}, {"a": ("q",)}, forget=True, now=at)
     assert known.of("a").limited == (frozenset({"t"}) if limited else frozenset())
     assert settings_asked(known) == ("a",)
     known.learn(mailbox, {"a": STATS}, {"a": ("q",)}, forget=True, now=9 * AGAIN_EACH_S)
