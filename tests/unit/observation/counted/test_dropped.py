@@ -42,6 +42,14 @@ def alone(*ready: int) -> list[QueueSnapshot]:
         pytest.param(alone(5, 4, 5), 0, id="someone looked at one, and gave it back"),
         pytest.param([*alone(3), Unknown("away", NOW), *alone(0)], 0, id="it was not seen meanwhile"),
         pytest.param([*alone(3), Missing(), *alone(0)], 0, id="it was deleted and made again"),
+        pytest.param(
+            [Present(0, 1), Present(2, 0, doubt=Unknown("is its leader away?", NOW)), *alone(0)],
+            0,
+            id="the statistics are older than the worker that took them and left",
+        ),
+        pytest.param(
+            [*alone(2), Present(0, 0, doubt=Unknown("is its leader away?", NOW)), *alone(0)], 0, id="in doubt meanwhile"
+        ),
     ],
 )
 def test_what_went_while_nothing_consumed_it_is_counted(looks: list[QueueSnapshot], tasks: int) -> None:

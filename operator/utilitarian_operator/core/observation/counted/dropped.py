@@ -77,8 +77,8 @@ class Drops:
         after: dict[str, _Unconsumed] = {}
         before = self.queues if watched(self.at, now) else {}
         for name, queue in queues.items():
-            if not isinstance(queue, Present):
-                continue
+            if not isinstance(queue, Present) or queue.doubt is not None:
+                continue  # what is in doubt may be a figure of the statistics, from before a worker took them
             consumed = queue.consumers > 0 or name in served
             there = _next(before[name], queue, now, consumed=consumed) if name in before else _Unconsumed(queue.ready)
             settled = there.since is not None and (consumed or now - there.since >= settles)
