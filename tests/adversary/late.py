@@ -60,7 +60,8 @@ class Late:
         ours = sum(number for name, number in there.items() if fleet_of(name) == world.name)
         if ours >= world.spec["maxWorkers"] and not (back and self._takes_back(asked)):
             return False
-        return all(it is not None and it.hears for it in workers)
+        # What it takes to replace a child process is no part of what a task takes, as far as workers tell.
+        return all(it is not None and it.hears and it.slow_until < world.loop.now for it in workers)
 
     def _are_others(self, queues: list[Any]) -> bool:
         """Whether those that wait take far longer than those before them: what is learned is a mean of many."""
