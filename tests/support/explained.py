@@ -118,6 +118,19 @@ OUTLOOKS: dict[str, tuple[Fleet, dict[str, Any], str]] = {
         {"seen": facts(1, current=3)},
         "noon is over: then demand alone counts",
     ),
+    "an open run of a pool that holds its work": (
+        one(
+            schedule=[{"name": "noon", "start": "0 12 * * *", "workers": 3, "until": "Duration", "duration": "1h"}],
+            scaling={"outsideRuns": "Hold"},
+        ),
+        {"seen": facts(1, current=3)},
+        "noon is over: then what still waits is held for the next run (outsideRuns: Hold)",
+    ),
+    "more workers for a run than its work asks for": (
+        one(schedule=[{"name": "noon", "start": "0 12 * * *", "workers": 3}]),
+        {"seen": facts(1)},
+        "from 1,441 tasks on, 5 s each, it asks for 4 workers",
+    ),
     "the next run": (
         one(schedule=[{"name": "nightly", "start": "0 2 * * *", "workers": 3}]),
         {"seen": facts(0)},

@@ -11,6 +11,7 @@ from utilitarian_operator.core.explain.explanation import explain
 from utilitarian_operator.core.explain.from_status import decisions_now
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext
+from utilitarian_operator.core.sizing.run_state import OpenRun
 from utilitarian_operator.core.spec.by_hand import PAUSED
 from utilitarian_operator.core.spec.override import PREFIX, overrides
 
@@ -87,6 +88,13 @@ def test_a_worker_that_is_kept_for_the_next_run_sleeps_after_it() -> None:
     )
     ahead = explain(resource, decided, "pool", asked).ahead
     assert ahead[0] == "it sleeps when run soon, which is about to begin, is over"
+
+
+def test_two_open_runs_of_a_schedule_are_named_once() -> None:
+    decided = one(schedule=[{"name": "noon", "start": "1 12 * * *", "workers": 3, "finishWithin": "24h"}])
+    memory = Memory(runs=(OpenRun("noon", NOW - timedelta(seconds=86_340)),))
+    ahead = explain(left_by_operator(decided, facts(1, current=3), memory), decided, "pool", NOW).ahead
+    assert "noon is over: then demand alone counts" in ahead
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,10 @@ def run(eta: str | None, deadline: str | None) -> dict[str, Any]:
     return {"run": {"name": "r", "eta": eta, "deadline": deadline}, "backlog": 1, "desired": 1, "ready": 1}
 
 
+BEGUN = {"run": run(None, "2026-03-02T13:00:00Z")["run"] | {"started": "2026-03-02T12:00:00Z"}, "backlog": 5}
+PREPARED = {"run": BEGUN["run"] | {"started": "2026-03-02T12:02:00Z"}, "backlog": 5}
+
+
 @pytest.mark.parametrize(
     "status,kept",
     [
@@ -46,6 +50,8 @@ def run(eta: str | None, deadline: str | None) -> dict[str, Any]:
         pytest.param(run("2026-03-02T13:00:00Z", "2026-03-02T13:00:00Z"), Kept.YES, id="a run in time"),
         pytest.param(run("2026-03-02T13:00:01Z", "2026-03-02T13:00:00Z"), Kept.NO, id="a run too late"),
         pytest.param(run(None, "2026-03-02T13:00:00Z"), Kept.YES, id="a run without a forecast"),
+        pytest.param(PREPARED, Kept.NONE, id="a run that is being prepared"),
+        pytest.param(BEGUN, Kept.NO, id="a run that has begun without a worker"),
         pytest.param(run("soon", "2026-03-02T13:00:00"), Kept.YES, id="no moments"),
     ],
 )

@@ -24,6 +24,7 @@ POOL = {
 FLEET = fleet(POOL, maxWorkers=20)
 MEASURED = Memory(slot_seconds=10_000, completions=1_000, longest_s=10)
 RUN = OpenRun("run", STARTED, STARTED, STARTED, NOW)
+LATE = replace(RUN, start=NOW - 2 * HOUR - 5 * MINUTE)
 MAX = Step("bounds", 30, 20, "max is 20, 30 workers would be needed")
 BUDGET = Step("budget", 30, 4, "maxWorkers is 20")
 
@@ -193,6 +194,54 @@ def test_no_work_is_too_much_for_a_forecast() -> None:
         ),
         pytest.param(
             said(10, replace(RUN, start=NOW - 2 * HOUR)), Cause.OVERDUE, "the deadline has passed", id="overdue"
+        ),
+        pytest.param(
+            said(0, LATE, memory=replace(MEASURED, idle_since=NOW - SECOND)),
+            Cause.OVERDUE,
+            "nothing is left since 2026-03-02T11:59:59Z, due 2026-03-02T11:55:00Z: the deadline has passed",
+            id="done-after-its-deadline",
+        ),
+        pytest.param(
+            said(0, LATE, memory=replace(MEASURED, idle_since=NOW - 6 * MINUTE)),
+            None,
+            "",
+            id="done-before-its-deadline",
+        ),
+        pytest.param(
+            said(0, replace(LATE, worked_at=None), memory=replace(MEASURED, idle_since=NOW)),
+            None,
+            "",
+            id="done-while-no-operator-looked",
+        ),
+        pytest.param(
+            said(10, LATE, decided(9, Step("override", 9, 0, "0 workers by annotation"))),
+            Cause.OVERDUE,
+            "the deadline has passed; 0 workers by annotation",
+            id="overdue-by-hand",
+        ),
+        pytest.param(
+            said(10, LATE, decided(9, Step("paused", 9, 0, "paused: would be 9"))),
+            Cause.OVERDUE,
+            "the deadline has passed; paused: would be 9",
+            id="overdue-and-paused",
+        ),
+        pytest.param(
+            said(10, replace(LATE, short_since=NOW - 5 * MINUTE), serving=0),
+            Cause.OVERDUE,
+            "the deadline has passed; 5 of 5 workers asked for are not ready",
+            id="overdue-and-no-pod-starts",
+        ),
+        pytest.param(
+            said(10, LATE, decided(0)),
+            Cause.OVERDUE,
+            "no worker works on them, due 2026-03-02T11:55:00Z: the deadline has passed; no worker is asked for: ",
+            id="overdue-without-a-worker",
+        ),
+        pytest.param(
+            said(20_000, decision=decided(9, Step("contested", 9, 1, "kubectl sets the number, too"))),
+            Cause.HELD_DOWN,
+            "kubectl sets the number, too",
+            id="by-another-client",
         ),
         pytest.param(
             said(20_000, decision=decided(30, MAX), memory=replace(MEASURED, slot_seconds=40_000, longest_s=40)),

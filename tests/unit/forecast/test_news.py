@@ -48,6 +48,7 @@ def news(*args: Any, **kwargs: Any) -> list[tuple[str, str]]:
 
 OPEN, RISKY = replace(LOOKED, runs=(RUN,)), replace(LOOKED, runs=(replace(RUN, at_risk=True),))
 MISSED = replace(LOOKED, runs=(OpenRun("run", STARTED, STARTED, missed=True),))
+OVERDUE = replace(LOOKED, runs=(replace(RUN, start=NOW - 3 * HOUR, at_risk=True),))
 PAST = PastRun("run", STARTED, NOW, NOW - 3 * MINUTE, Outcome.LATE, 500, 20, 3600)
 
 
@@ -59,6 +60,8 @@ PAST = PastRun("run", STARTED, NOW, NOW - 3 * MINUTE, Outcome.LATE, 500, 20, 360
         pytest.param(news(RISKY, RISKY, None), [], id="at-risk-and-unseen"),
         pytest.param(news(RISKY, RISKY, 10), [("DeadlineSafe", "run run will be done in time")], id="safe-again"),
         pytest.param(news(RISKY, RISKY, 0), [("DeadlineSafe", "run run is done in time")], id="done-in-time"),
+        pytest.param(news(OVERDUE, replace(OVERDUE, idle_since=NOW), 0), [], id="done-too-late"),
+        pytest.param(news(OVERDUE, OVERDUE, 0), [], id="done-too-late-as-far-as-is-known"),
         pytest.param(
             news(replace(MISSED, runs=(replace(MISSED.runs[0], missed=False),)), MISSED, 0),
             [

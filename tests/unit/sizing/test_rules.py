@@ -208,11 +208,19 @@ CASES = {
             history=(past("run", 200_000), past("run", 1)),
         ),
     ),
+    "a run is prepared for what waits for it": Case(
+        facts(20_000),
+        5,
+        "run",
+        "run run starts in 1m with 5 workers: 20,000 tasks are there",
+        pool=pool(concurrency=4, schedule=[{"name": "run", "start": "1 12 * * *", "finishWithin": "2h"}]),
+        memory=Memory(runs=(OpenRun("run", NOW + timedelta(minutes=1)),)),
+    ),
     "what is still to come is counted with": Case(
         facts(20_000, current=2),
         8,
         "run",
-        "20,000 tasks of 5 s",
+        "20,000 tasks of 5 s, and 150,000 more to come as in the last run, deadline in 2h: 8 workers",
         pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]),
         memory=Memory(
             runs=(OpenRun("run", NOW, done=30_000),),

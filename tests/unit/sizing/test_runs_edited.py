@@ -55,3 +55,14 @@ def test_a_run_that_had_begun_when_its_schedule_was_edited_is_open_and_not_misse
     assert looks.open == [("run", NOW)]
     assert missed(looks.until(NOW + HOUR)) == [False]
     assert missed(looks.until(NOW + 25 * HOUR, every=MINUTE)) == [True]  # the next one, whose start was seen
+
+
+@pytest.mark.parametrize("warm_up", ["0s", "2m"])
+def test_of_a_schedule_that_is_no_more_nothing_is_kept(warm_up: str) -> None:
+    looks = Looks(RUN | {"name": "of-0"}, start=NOW - HOUR)
+    for number in range(5):
+        looks.pool = pool(schedule=[RUN | {"name": f"of-{number}", "warmUp": warm_up}])
+        looks.until(looks.now + 24 * HOUR, every=5 * MINUTE)
+        assert [name for name, _ in looks.memory.opened] == [f"of-{number}"]
+    looks.pool = pool()
+    assert looks.until(looks.now + MINUTE).memory.opened == ()

@@ -55,7 +55,7 @@ def outlook(fleet: Fleet, given: RuleInput, trail: tuple[Step, ...], *, paused: 
         if rule in spoken and (text := sentence(fleet, given, spoken[rule])):
             yield text
     if not (paused or _WHATEVER_WAITS & spoken.keys() or _has_deadline(given)):
-        yield from _growth(given)
+        yield from _growth(given, trail[-1].after if trail else 0)
     for schedule in given.pool.schedule:
         start = runs.next_start(schedule, given.now)
         earlier = f"{plural(schedule.workers, 'worker')} from {timestamp(start - schedule.warm_up)} on"
@@ -162,15 +162,15 @@ def _has_deadline(given: RuleInput) -> bool:
     return any(it.finish_within is not None and it.name in named for it in given.pool.schedule)
 
 
-def _growth(given: RuleInput) -> Iterator[str]:
-    """From how many tasks on the work would ask for one worker more."""
+def _growth(given: RuleInput, asked: int) -> Iterator[str]:
+    """From how many tasks on the work would ask for one worker more than are there, or are asked for."""
     pool, facts, s = given.pool, given.facts, given.seconds_per_task
     if facts.at_least is None:
         return
-    if not facts.current and not facts.at_least:
+    if not (facts.current or facts.at_least or asked):
         yield _first_message(given)
     over = horizon_now(pool, given.memory, given.now)
-    more = max(facts.current, 1) + 1
+    more = max(facts.current, asked, 1) + 1
     if more <= pool.scaling.max and s > 0:
         tasks = int((more - 1) * pool.worker.concurrency * over / s) + 1
         yield f"from {plural(tasks, 'task')} on, {seconds(s)} each, it asks for {plural(more, 'worker')}"
@@ -211,7 +211,10 @@ def _starved(fleet: Fleet, given: RuleInput, step: Step) -> str:
 
 def _run(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet, step
-    return f"{', '.join(run.name for run in given.memory.runs) or 'the run'} is over: then demand alone counts"
+    names = list(dict.fromkeys(run.name for run in given.memory.runs)) or ["the run"]
+    held = given.pool.scaling.outside_runs == "Hold"
+    then = "what still waits is held for the next run (outsideRuns: Hold)" if held else "demand alone counts"
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} over: then {then}"
 
 
 def _missing(fleet: Fleet, given: RuleInput, step: Step) -> str:

@@ -23,15 +23,15 @@ class Kept(StrEnum):
     NO = "no"
     UNKNOWN = "?"
     NONE = "-"
-    """None is given: the work waits for the next run."""
+    """None is given: the work waits for the next run, or for one that is being prepared."""
 
 
 def promise(pool: Pool, of_pool: Mapping[str, Any], now: datetime) -> Kept:
     """Whether a pool keeps its promise with the work and the workers that its status tells of.
 
-    A run with a deadline is to be done by it. Else the work that is there now is to be started within `drainWithin`
-    from now: in whole waves of as many tasks as the workers have slots, after a start where none is ready. Tasks that
-    wait for their own time are no such work.
+    A run with a deadline is to be done by it; while it is being prepared nothing is promised. Else the work that is
+    there now is to be started within `drainWithin` from now: in whole waves of as many tasks as the workers have
+    slots, after a start where none is ready. Tasks that wait for their own time are no such work.
 
     Worked example: 20,000 tasks of 5 s, 9 workers of 20 slots, none ready, a start of 28 s: 112 waves, the last of
     which starts after 28 + 111 * 5 = 583 s; kept with `drainWithin: 10m`.
@@ -41,9 +41,8 @@ def promise(pool: Pool, of_pool: Mapping[str, Any], now: datetime) -> Kept:
         of_pool: the pool's entry in the status.
         now: the one clock.
     """
-    run = of_pool.get("run") or {}
-    if run.get("deadline") and run.get("eta"):
-        return Kept.YES if _moment(run["eta"]) <= _moment(run["deadline"]) else Kept.NO
+    if (by_deadline := _of_run(of_pool.get("run") or {}, now)) is not None:
+        return by_deadline
     memory, trail = from_text(of_pool.get("memory"), now), trail_from_status(of_pool)
     start_s = start_up_s(memory, FIRST_GUESS_START_UP)
     backlog = deferring(facts_from_status(of_pool, now), memory.eta_sleep, start_s, now).ready
@@ -63,6 +62,13 @@ def promise(pool: Pool, of_pool: Mapping[str, Any], now: datetime) -> Kept:
     if not of_pool.get("ready"):
         last_s += start_s
     return Kept.YES if last_s <= pool.scaling.drain_within.total_seconds() else Kept.NO
+
+
+def _of_run(run: Mapping[str, Any], now: datetime) -> Kept | None:
+    """The same of an open run, or one that is being prepared; None where it has no deadline or no forecast."""
+    if run.get("deadline") and run.get("eta"):
+        return Kept.YES if _moment(run["eta"]) <= _moment(run["deadline"]) else Kept.NO
+    return Kept.NONE if run.get("deadline") and _moment(run.get("started")) > now else None
 
 
 def _moment(text: object) -> datetime:

@@ -16,7 +16,7 @@ from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.learning import GUESS_WEIGHT
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP
-from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome
 from utilitarian_operator.core.wording import number, plural, seconds, whole
 
 SURE = 2.0
@@ -33,6 +33,10 @@ LONGEST_S = timedelta(days=36_500).total_seconds()
 
 LONGER_THAN_THOUGHT = 1.5
 """Times taskDuration: from there on a message names the longer tasks."""
+
+
+_HELD_DOWN = {Rule.OVERRIDE, Rule.PAUSED, Rule.CONTESTED, Rule.QUEUE_TAKEN}
+"""Rules that give a pool fewer workers than its run needs, whatever the work: each says why, and until when."""
 
 
 class Cause(StrEnum):
@@ -129,7 +133,7 @@ class _RunInProgress:
             message = f"run {self.run.name} was at risk when its work was last seen; what is left is unknown now"
             return Forecast(self.run, due, risk=Risk(Cause.NOT_SEEN, message))
         if not work or self.now < self.run.start:
-            return Forecast(self.run, due, work)
+            return Forecast(self.run, due, work, risk=self._was_late(due, work))
         eta, uncertainty = self._end(work)
         return Forecast(self.run, due, work, eta, uncertainty, self._risk(work, due, eta, uncertainty))
 
@@ -206,10 +210,26 @@ class _RunInProgress:
         what = f"run {self.run.name}: {plural(work, 'task')} left, {done}, due {timestamp(due)}"
         return Risk(cause, f"{what}: {why}{longer}")
 
+    def _was_late(self, due: datetime | None, work: int | None) -> Risk | None:
+        """What a run is that has done its work after the deadline, and is open until nothing more comes."""
+        first, idle = self.run.first_message, self.memory.idle_since
+        if work is None or due is None or first is None or idle is None:
+            return None
+        if runs.drained(self.run, due, max(first, idle)) is not Outcome.LATE:
+            return None
+        what = f"run {self.run.name}: nothing is left since {timestamp(max(first, idle))}, due {timestamp(due)}"
+        return Risk(Cause.OVERDUE, f"{what}: the deadline has passed")
+
     def _limit(self, due: datetime) -> tuple[Cause, str]:
         """What keeps the run from having more workers, and what would help."""
-        if self.now >= due:
-            return Cause.OVERDUE, f"the deadline has passed; {self._held() or 'it goes on'}"
+        cause, why = self._limit_of_workers()
+        if self.now < due:
+            return cause, why
+        if cause is Cause.TOO_MUCH_WORK:
+            why = "it goes on" if self._workers() else f"no worker is asked for: {self.decision.message}"
+        return Cause.OVERDUE, f"the deadline has passed; {why}"
+
+    def _limit_of_workers(self) -> tuple[Cause, str]:
         if self._is_short and self.run.short_since is not None:
             facts = self.facts
             return Cause.WORKERS_MISSING, (
@@ -221,13 +241,9 @@ class _RunInProgress:
         for step in reversed(self.decision.trail):
             if step in limits:
                 return Cause.MAXIMUM_REACHED, self._more_allowed(step.rule, step.before)
-            if step.rule in {Rule.OVERRIDE, Rule.PAUSED} and step.after < wanted:
+            if step.rule in _HELD_DOWN and step.after < wanted:
                 return Cause.HELD_DOWN, step.because
         return Cause.TOO_MUCH_WORK, "no number of workers ends it in time" + self._longer_tasks()
-
-    def _held(self) -> str:
-        short = next(iter(self.decision.limits), None)
-        return self._more_allowed(short.rule, short.before) if short else ""
 
     def _more_allowed(self, rule: str, wanted: int) -> str:
         if rule == Rule.BOUNDS:

@@ -111,7 +111,7 @@ def _news(
             yield News(RUN_MISSED, f"{it.message}{_of_beat(pool, snapshot)}")
         if it.risk is not None and not (old and old.at_risk):
             yield News(DEADLINE_AT_RISK, it.risk.message)
-        elif it.risk is None and old and old.at_risk:
+        elif it.risk is None and old and old.at_risk and (it.deadline is None or snapshot.at <= it.deadline):
             yield News(DEADLINE_SAFE, f"run {run.name} {'will be' if it.remaining else 'is'} done in time after all")
         if run.start <= snapshot.at and (old is None or (was.looked_at is not None and was.looked_at < run.start)):
             yield from _overlaps(it, open_forecasts)

@@ -215,7 +215,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     asked, delay = when_due.start_followed(pool, facts, memory, now)
     if asked != memory.asked_since or delay != memory.start_delay_s:
         memory = changed(memory, asked_since=asked, start_delay_s=delay)
-    if pool.schedule or memory.runs:
+    if pool.schedule or memory.runs or memory.opened:
         memory = runs.opened_by_hand(pool, context.runs_by_hand.get(pool.name), memory, now)
         memory = runs.follow(pool, facts, memory, now, since)
     steady = context.running_for >= pool.scaling.stabilization and context.good_looks >= GOOD_LOOKS

@@ -162,16 +162,23 @@ def _deadline_demand(given: RuleInput, run: OpenRun) -> runs.RunDemand | None:
 def _why_run(given: RuleInput, run: OpenRun, workers: int, asked: runs.RunDemand | None) -> str:
     if given.now < run.start:
         until = duration(timedelta(seconds=round((run.start - given.now).total_seconds())))
-        learned = asked is not None and asked.workers > workers
-        why = f": {plural(runs.expected(run, given.memory), 'task')} came in the last one" if learned else ""
-        ready = asked.workers if asked is not None and learned else workers
-        return f"run {run.name} starts in {until} with {plural(ready, 'worker')}{why}"
+        if asked is None or asked.workers <= workers:
+            return f"run {run.name} starts in {until} with {plural(workers, 'worker')}"
+        expected, there = runs.expected(run, given.memory), given.facts.at_least or 0
+        why = f"{plural(there, 'task')} {'is' if there == 1 else 'are'} there"
+        if expected > there:
+            why = f"{plural(expected, 'task')} came in the last one"
+        return f"run {run.name} starts in {until} with {plural(asked.workers, 'worker')}: {why}"
     if asked is None or asked.workers <= workers:
         return f"run {run.name} is open with {plural(workers, 'worker')} at least"
     left = duration(timedelta(seconds=round((asked.deadline - given.now).total_seconds())))
     work = given.facts.at_least or 0
+    coming = runs.expected(run, given.memory) - run.done - work
+    # Of no more workers than the tasks that are there can use, those to come have asked for none.
+    counted = coming > 0 and asked.workers < ceil(work / given.pool.worker.concurrency)
+    more = f", and {number(coming)} more to come as in the last run" if counted else ""
     return (
-        f"run {run.name}: {plural(work, 'task')} of {seconds(given.seconds_per_task)}, deadline in {left}: "
+        f"run {run.name}: {plural(work, 'task')} of {seconds(given.seconds_per_task)}{more}, deadline in {left}: "
         f"{plural(asked.workers, 'worker')}"
     )
 

@@ -68,6 +68,7 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
         now: of this look.
         since: when the pool was looked at before; None for the first look of an operator.
     """
+    memory = _of_the_spec(pool, memory)
     for schedule in pool.schedule:
         memory = _opened(schedule, memory, now, since)
     if not memory.runs:
@@ -177,6 +178,13 @@ def expected(run: OpenRun, memory: Memory) -> int:
 def last_task(finish_within: timedelta, seconds_per_task: float, longest: float) -> float:
     """L: seconds that a run keeps free for its last task, at most half of its time."""
     return min(max(longest, seconds_per_task), finish_within.total_seconds() / 2)
+
+
+def _of_the_spec(pool: Pool, memory: Memory) -> Memory:
+    """The memory without starts of schedules that are no more: each name that a schedule ever had would be kept."""
+    names = {schedule.name for schedule in pool.schedule}
+    opened = tuple(it for it in memory.opened if it[0] in names)
+    return memory if len(opened) == len(memory.opened) else changed(memory, opened=opened)
 
 
 def _opened(schedule: Schedule, memory: Memory, now: datetime, since: datetime | None) -> Memory:
@@ -371,7 +379,7 @@ def _end(
         return (Outcome.MISSED if run.missed else Outcome.UNSEEN, now) if given_up else None
     finished = _drained_at(pool, run.first_message, memory, now)
     if finished is not None and (run.left is None or now >= run.start + tolerance(schedule, run.start)):
-        return _drained(run, due, finished), finished
+        return drained(run, due, finished), finished
     past_due = due is None or now >= due or later >= MOST_OPEN
     return (Outcome.OVERTAKEN, now) if later and past_due else None
 
@@ -382,7 +390,8 @@ def _drained_at(pool: Pool, first_message: datetime, memory: Memory, now: dateti
     return finished if finished is not None and now - finished >= pool.scaling.idle_after else None
 
 
-def _drained(run: OpenRun, due: datetime | None, finished: datetime) -> Outcome:
+def drained(run: OpenRun, due: datetime | None, finished: datetime) -> Outcome:
+    """How a run ended all of whose work was done at a moment."""
     if due is None or finished <= due:
         return Outcome.DONE
     unseen = run.worked_at is None or finished - run.worked_at > LONGEST_GAP
