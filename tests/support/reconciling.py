@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
@@ -20,7 +21,11 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def reconciler_of(
-    cluster: FakeCluster, store: Store, broker: FakeBroker, registry: CollectorRegistry | None = None
+    cluster: FakeCluster,
+    store: Store,
+    broker: FakeBroker,
+    registry: CollectorRegistry | None = None,
+    clock: Callable[[], datetime] = lambda: NOW,
 ) -> Reconciler:
     """One whose fleets all have this broker.
 
@@ -29,8 +34,9 @@ def reconciler_of(
         store: what watches told.
         broker: that every resource names.
         registry: of its metrics; one of its own unless given.
+        clock: the one clock.
     """
     metrics = Metrics(registry or CollectorRegistry(), time.monotonic)
-    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
-    drains = Drains(cluster, store, writer, lambda: NOW, asyncio.sleep)
-    return Reconciler(cluster, store, Brokers(lambda _: broker), drains, metrics, lambda: NOW, time.monotonic)
+    writer = ObjectWriter(cluster, store, metrics, "operator-0", clock, uuid.uuid4)
+    drains = Drains(cluster, store, writer, clock, asyncio.sleep)
+    return Reconciler(cluster, store, Brokers(lambda _: broker), drains, metrics, clock, time.monotonic)

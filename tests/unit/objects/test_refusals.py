@@ -67,3 +67,18 @@ def test_a_refused_number_of_workers_waits_and_another_one_is_asked_for_at_once(
     asked = [ScaleTo("fleet-a", 2, 5, "8"), ScaleTo("fleet-a", 2, 4, "8"), ScaleTo("fleet-b", 2, 5, "8")]
     assert [refusals.due(scaling(it), NOW) for it in asked] == [False, True, True]
     assert refusals.noted([scaling(asked[1])], [], NOW).blockers == []
+
+
+def test_what_may_be_by_chance_is_tried_again_at_once_and_counts_after_some_seconds() -> None:
+    """Else one answer that is lost would call the fleet stalled, which ends a GitOps tool's wave."""
+    it = wanted()[0]
+    refusal, refusals, now = Refusal(it, Blocker(REFUSED, "words"), doubtful=True), Refusals(), NOW
+    for _ in range(5):
+        refusals = refusals.noted([it], [refusal], now)
+        assert refusals.due(it, now)
+        assert (refusals.blockers, refusals.of("Deployment"), refusals.refused(it)) == ([], {}, False)
+        now += timedelta(seconds=1)
+    refusals = refusals.noted([it], [refusal], now)
+    assert not refusals.due(it, now)
+    assert (refusals.blockers, refusals.refused(it)) == ([refusal.blocker], True)
+    assert refusals.of("Deployment") == {it.name: refusal.blocker}

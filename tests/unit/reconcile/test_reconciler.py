@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -61,8 +62,8 @@ class World:
     """A resource that was never looked at."""
 
     def __init__(self) -> None:
-        self.store, self.cluster, self.broker = Store(), FakeCluster(lambda: NOW), InterruptedBroker()
-        self.reconciler = reconciler_of(self.cluster, self.store, self.broker)
+        self.store, self.cluster, self.broker, self.now = Store(), FakeCluster(lambda: NOW), InterruptedBroker(), NOW
+        self.reconciler = reconciler_of(self.cluster, self.store, self.broker, clock=lambda: self.now)
 
     async def write(self) -> Object:
         body = resources.resource(POOLS)
@@ -243,3 +244,63 @@ async def test_what_a_policy_of_the_cluster_refuses_is_said_and_holds_up_nothing
     assert "fleet-a" in stalled["message"]
     assert "policy" in stalled["message"]
     assert (await world.cluster.read("Deployment", OURS.namespace, "fleet-b"))["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize(
+    "verb, kind, pool",
+    [
+        pytest.param("create", "Deployment", {"name": "a"}, id="what is to be made"),
+        pytest.param("apply", "Deployment", {"env": [{"name": "X", "value": "1"}]}, id="a new template"),
+        pytest.param("scale", "Deployment", {"scaling": {"min": 4}}, id="a number of workers"),
+        pytest.param("delete", "PodDisruptionBudget", {"disruptionBudget": False}, id="the deletion of a budget"),
+    ],
+)
+async def test_one_write_that_gets_no_answer_holds_up_nothing_else(verb: str, kind: str, pool: Object) -> None:
+    """A webhook may hang for longer than the operator may wait; each look ended there, and the status stood still."""
+    world = World()
+    world.broker.place.declare("a", "b")
+    await world.cluster.create(SECRET)
+    live = await world.write()
+    if verb != "create":
+        for _ in range(4):
+            assert await world.reconciler.reconcile(OURS)
+            world.now += timedelta(seconds=6)
+    hangs = (verb, kind, "fleet-a")
+    world.cluster.fails = lambda it: ClusterError("no answer in time") if (it.verb, it.kind, it.name) == hangs else None
+    pools = [live["spec"]["pools"][0] | pool, live["spec"]["pools"][1] | {"scaling": {"min": 3}}]
+    world.store.see(FLEETS, await world.cluster.patch(live, {"spec": {"pools": pools}}))
+
+    async def conditions() -> dict[str, Object]:
+        assert await world.reconciler.reconcile(OURS)
+        world.now += timedelta(seconds=6)
+        found = (await world.cluster.read("UtilitarianWorkerPool", *OURS))["status"]["conditions"]
+        return {it["type"]: it for it in found}
+
+    assert (await conditions())["Stalled"]["status"] == "False", "it may be by chance"
+    for _ in range(3):
+        stalled = (await conditions())["Stalled"]
+    assert (stalled["status"], stalled["reason"]) == ("True", "Refused")
+    assert "no answer in time; the API server answers other requests" in stalled["message"]
+    assert (await world.cluster.read("Deployment", OURS.namespace, "fleet-b"))["spec"]["replicas"] == 3
+    world.cluster.fails = lambda _: None
+    for _ in range(8):
+        stalled = (await conditions())["Stalled"]
+    assert stalled["status"] == "False", "it answers again"
+
+
+async def test_an_api_server_that_answers_no_write_in_time_and_no_read_is_not_said_to_refuse() -> None:
+    world = World()
+    world.broker.place.declare("a", "b")
+    await world.cluster.create(SECRET)
+    await world.write()
+    down = {"create", "apply", "scale", "delete", "patch"}
+    failed = list[str]()
+
+    def fails(it: Request) -> ClusterError | None:
+        failed.extend([it.kind] if it.verb in down else [])
+        away = it.verb in down or (it.kind == "UtilitarianWorkerPool" and bool(failed))
+        return ClusterError("no answer in time") if away else None
+
+    world.cluster.fails = fails
+    assert not await world.reconciler.reconcile(OURS)
+    assert failed == ["Deployment"], "it is not asked on"

@@ -322,7 +322,8 @@ class ClusterClient(Cluster):
 
     def _no_answer(self, error: Exception, what: str) -> ClusterError:
         """What it means that no answer to a request came."""
-        return ClusterError(f"{what}: {str(error) or type(error).__name__}")
+        silent = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+        return ClusterError(f"{what}: {str(error) or silent}")
 
     def _came(self, headers: Mapping[str, str]) -> None:
         """An answer has come, with these headers."""

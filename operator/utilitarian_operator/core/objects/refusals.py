@@ -21,10 +21,12 @@ class Refusal:
     Args:
         wanted: the object.
         blocker: why not.
+        doubtful: whether it may have been by chance: it counts when tries end so for some seconds.
     """
 
     wanted: Wanted
     blocker: Blocker
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ class _Pending:
     blocker: Blocker
     since: datetime
     tried: datetime
+    doubtful: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is said, and waited for: what may be by chance is tried again at once for some seconds."""
+        return not self.doubtful or apart(self.tried, self.since) >= SHORTEST_PAUSE
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,11 @@ class Refusals:
     @property
     def blockers(self) -> list[Blocker]:
         """Why objects are not as they should be."""
-        return [it.blocker for it in self.pending.values()]
+        return [it.blocker for it in self.pending.values() if it.counts]
 
     def of(self, kind: str) -> dict[str, Blocker]:
         """Why objects of a kind are not as they should be, by name."""
-        return {name: it.blocker for (its, name), it in self.pending.items() if its == kind}
+        return {name: it.blocker for (its, name), it in self.pending.items() if its == kind and it.counts}
 
     def only(self, asked_for: Iterable[Wanted]) -> "Refusals":
         """Without what is not asked for any more; what is asked for in another shape holds until that is tried."""
@@ -58,14 +66,14 @@ class Refusals:
     def due(self, wanted: Wanted, now: datetime) -> bool:
         """Whether it may be tried: at once if it is new, else after a pause that grows with the refusal's age."""
         it = self.pending.get(_key(wanted))
-        if it is None or it.digest != _digest(wanted):
+        if it is None or not it.counts or it.digest != _digest(wanted):
             return True
         return apart(now, it.tried) >= min(max(it.tried - it.since, SHORTEST_PAUSE), LONGEST_PAUSE)
 
     def refused(self, wanted: Wanted) -> bool:
         """Whether it was refused in the shape in which it is wanted."""
         it = self.pending.get(_key(wanted))
-        return it is not None and it.digest == _digest(wanted)
+        return it is not None and it.counts and it.digest == _digest(wanted)
 
     def noted(self, tried: Iterable[Wanted], refused: Iterable[Refusal], now: datetime) -> "Refusals":
         """With what came of a try.
@@ -80,7 +88,7 @@ class Refusals:
             known, refusal = pending.pop(_key(wanted), None), failed.get(_key(wanted))
             if refusal is not None:
                 digest = _digest(wanted)
-                new = _Pending(digest, refusal.blocker, now, now)
+                new = _Pending(digest, refusal.blocker, now, now, refusal.doubtful)
                 again = known is not None and known.digest == digest
                 pending[_key(wanted)] = replace(new, since=known.since) if known is not None and again else new
         return Refusals(pending)

@@ -11,7 +11,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import apart
-from utilitarian_operator.core.objects.refusals import Refusal, deletion, scaling
+from utilitarian_operator.core.objects.refusals import Refusal, scaling
 from utilitarian_operator.core.objects.shared_parts import sharing
 from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.core.plan import Figures, Outcome, Plan, Scale
@@ -168,9 +168,9 @@ class _OnePlan:
         writer, plan = self.by.writer, self.plan
         if plan.objects:
             answers = await writer.carry_out(self.resource, plan.objects)
-            self._tried((it for it, _ in plan.objects), answers.refused)
+            self._tried(answers.tried, answers.refused)
             self.outcome = changed(self.outcome, applied=answers.applied, missed=answers.missed)
-        self._tried(map(deletion, plan.deletions), await writer.remove(self.resource, plan.deletions))
+        self._tried(*await writer.remove(self.resource, plan.deletions))
 
     def _tried(self, tried: Iterable[Wanted], refused: Iterable[Refusal]) -> None:
         before = self.outcome

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from utilitarian_operator.adapters.cluster.cache import (
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
-    FLEETS,
     PODS,
     STATEFUL_SETS,
     Key,
@@ -37,7 +36,7 @@ from utilitarian_operator.core.objects.actions import (
     held_by_create,
     released_fields,
 )
-from utilitarian_operator.core.objects.refusals import Refusal, not_deleted, not_scaled, taken
+from utilitarian_operator.core.objects.refusals import Refusal, deletion, not_deleted, not_scaled, taken
 from utilitarian_operator.core.objects.scaled_by import held_by_us
 from utilitarian_operator.core.objects.wanted import CLAIM, Wanted, field_path
 from utilitarian_operator.core.reasons import Reason
@@ -46,6 +45,7 @@ from utilitarian_operator.errors import ClusterError, Conflict, Gone, OperatorEr
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.event_series import EventSeries
 from utilitarian_operator.reconcile.act.events import event
+from utilitarian_operator.reconcile.act.one_write import look_at, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +65,14 @@ class Answers:
     """What became of the actions that were to be carried out.
 
     Args:
+        tried: the objects of those that were sent.
         refused: by the API server, or because the names belong to another owner.
         applied: the objects as the answers to their applies had them: what another client changed a moment later,
             and the watch has seen meanwhile, is not in them.
         missed: objects that were to be made, and could not be because something changed meanwhile.
     """
 
+    tried: tuple[Wanted, ...]
     refused: tuple[Refusal, ...]
     applied: tuple[Object, ...]
     missed: tuple[Wanted, ...]
@@ -128,8 +130,9 @@ class ObjectWriter:
         except (Conflict, Gone) as error:
             logger.info("scale request put off", extra={"fleet": str(key), "pool": pool, "because": str(error)})
             return False
-        except Rejected as error:
-            return not_scaled(pool, step, error.said)
+        except ClusterError as error:
+            said, doubtful = await refusal(self.cluster, self.store, resource, error)
+            return replace(not_scaled(pool, step, said), doubtful=doubtful)
         self._remember_replicas(key, step, scaled)
         self.metrics.scaled(key, pool, up=up)
         return True
@@ -162,7 +165,7 @@ class ObjectWriter:
         """
         every, made = tuple(actions), list[Wanted]()
         if any(isinstance(action, Create) for _, action in every):
-            await self._look_at(resource)
+            await look_at(self.cluster, self.store, resource)
         try:
             answers = await self._carry_out_all(resource, every, made)
         except OperatorError:
@@ -174,25 +177,28 @@ class ObjectWriter:
     async def _carry_out_all(
         self, resource: Object, every: Iterable[tuple[Wanted, Action]], made: list[Wanted]
     ) -> Answers:
-        refused, applied, missed = [], [], []
+        tried, refused, applied, missed = [], list[Refusal](), [], []
         for wanted, action in every:
-            if self.store.has_left(resource):
-                break  # what is made for it now would run until Kubernetes has found out that it belongs to nothing
+            # What is made for one that left would run until Kubernetes has found out that it belongs to nothing. And
+            # each that gets no answer takes seconds: the look goes on, and the next one with the next object.
+            if self.store.has_left(resource) or any(it.doubtful for it in refused):
+                break
+            tried.append(wanted)
             try:
                 came_of_it = await self._carry_out(resource, wanted, action, made)
-            except Rejected as error:
-                at = field_path(wanted, error.said)
-                message = f"{at}: {error.said}; until it is corrected, what ran before goes on as it is"
-                came_of_it = Refusal(wanted, Blocker(REFUSED, message))
             except (Conflict, Gone) as error:
                 logger.info("changed meanwhile", extra={**_about(resource, wanted), "because": str(error)})
                 missed += [wanted] if isinstance(action, Create) else []
                 continue
+            except ClusterError as error:
+                said, doubtful = await refusal(self.cluster, self.store, resource, error)
+                message = f"{field_path(wanted, said)}: {said}; until it is corrected, what ran before goes on as it is"
+                came_of_it = Refusal(wanted, Blocker(REFUSED, message), doubtful)
             if isinstance(came_of_it, Refusal):
                 refused.append(came_of_it)
             elif came_of_it is not None:
                 applied.append(came_of_it)
-        return Answers(tuple(refused), tuple(applied), tuple(missed))
+        return Answers(tuple(tried), tuple(refused), tuple(applied), tuple(missed))
 
     async def _tell_of(self, resource: Object, made: Sequence[Wanted]) -> None:
         """Record what was made, one event a kind: a new fleet has dozens of objects."""
@@ -201,25 +207,23 @@ class ObjectWriter:
             what = f"{kind} {names[0]}" if len(names) == 1 else f"{len(names)} {kind}s ({named(names)})"
             await self.record_event(resource, Reason.CREATED, f"{what} created")
 
-    async def _look_at(self, resource: Object) -> None:
-        """See whether a resource is there still: a watch may have missed that it went."""
-        key = _key(resource)
-        try:
-            self.store.see(FLEETS, await self.cluster.read(resource["kind"], *key))
-        except Gone:
-            self.store.see(FLEETS, resource, deleted=True)
-        except Rejected as error:  # its role may be an older chart's, without the right
-            logger.debug("resource not read", extra={"fleet": str(key), "because": str(error)})
+    async def remove(self, resource: Object, deletions: Iterable[Delete]) -> tuple[list[Wanted], list[Refusal]]:
+        """Delete objects that are no longer asked for; their pods end in their own time.
 
-    async def remove(self, resource: Object, deletions: Iterable[Delete]) -> list[Refusal]:
-        """Delete objects that are no longer asked for; their pods end in their own time. Returns what was refused."""
-        refused = []
+        Returns:
+            What was tried, and what was refused of it.
+        """
+        tried, refused = list[Wanted](), list[Refusal]()
         for it in deletions:
+            tried.append(deletion(it))
             try:
                 await self._delete(resource, it.live)
-            except Rejected as error:
-                refused.append(not_deleted(it, error.said))
-        return refused
+            except ClusterError as error:
+                said, doubtful = await refusal(self.cluster, self.store, resource, error)
+                refused.append(replace(not_deleted(it, said), doubtful=doubtful))
+                if doubtful:
+                    break
+        return tried, refused
 
     async def replace(self, resource: Object, steps: Iterable[Replace]) -> None:
         """Delete pods, so that others come in their place; they end in order, by their preStop hook."""
