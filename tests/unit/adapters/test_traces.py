@@ -90,7 +90,7 @@ async def looked(spans: Spans, fails: Exception | None = None) -> None:
     store.see(FLEETS, await cluster.create(body))
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "ns", "name": "env"}}
     await cluster.create({**secret, "data": {"URL": base64.b64encode(b"amqp://broker/").decode()}})
-    cluster.fails = lambda asked: fails if asked.kind == "Deployment" else None
+    cluster.fails = lambda asked: fails if asked.kind in {"Deployment", "UtilitarianWorkerPool"} else None
     metrics = Metrics(CollectorRegistry(), time.monotonic)
     writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
     drains = Drains(cluster, store, writer, lambda: NOW, asyncio.sleep)
