@@ -191,7 +191,12 @@ class Worker:
         self._finishing = True
         self._leave_all()
         if not self.running and not self.reserved:
-            self._rabbit.loop.call_later(1.5, self._exit)
+            self._rabbit.loop.call_later(1.5, self._joined)
+
+    def _joined(self) -> None:
+        """Gevent waits for what has begun meanwhile, as its time had come."""
+        if not self.running:
+            self._exit()
 
     def kill(self, cause: str, after: float = 0.0) -> None:
         """It ends at once; the broker gives back what it had not acknowledged, when it notices.
