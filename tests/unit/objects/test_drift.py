@@ -125,6 +125,16 @@ def test_an_object_that_was_deleted_and_made_again_is_no_other_clients_doing() -
         assert may_repeat(asked(), new, fought_over, NOW + later) is due
 
 
+def test_what_a_restored_etcd_has_is_no_other_clients_doing() -> None:
+    """It was applied twice since, and is applied again as soon as an object that was changed once."""
+    after, restored = made("1"), made("1", PERSON)
+    after["metadata"]["generation"], restored["metadata"]["generation"] = 3, 2
+    last = applied(after, NOW, asked(), applied(after, NOW, asked()))
+    assert last.again
+    assert fought(restored, last) == ""
+    assert may_repeat(asked(), restored, last, NOW + AGAIN_AFTER)
+
+
 @pytest.mark.parametrize(
     "wanted, there, stays",
     [

@@ -44,8 +44,9 @@ class Applied:
     uid: str = ""
 
     def is_of(self, live: ReadOnlyObject) -> bool:
-        """Whether it is of this object, and not of one of the same name that was deleted."""
-        return self.uid == (live["metadata"].get("uid") or "")
+        """Whether it is of this object: not of one of the same name that was deleted, nor later than a restored one."""
+        metadata = live["metadata"]
+        return self.uid == (metadata.get("uid") or "") and (metadata.get("generation") or 0) >= self.generation
 
     def pause(self, live: ReadOnlyObject) -> timedelta:
         """Until the same is applied again to an object."""
