@@ -112,15 +112,21 @@ class ObjectWriter:
         Returns:
             The pools whose request was accepted, in the order given, and what was refused of the others, each of
             which is looked at again.
+
+        Raises:
+            ClusterError: the API server is away; what it accepted before is recorded.
         """
         # All at once, and recorded afterwards: no pool waits for another one's request or event.
-        sent = await asyncio.gather(*(self._scale(resource, pool, step) for pool, (step, _) in pools.items()))
+        requests = (self._scale(resource, pool, step) for pool, (step, _) in pools.items())
+        sent = await asyncio.gather(*requests, return_exceptions=True)
         accepted = [pool for pool, went in zip(pools, sent, strict=True) if went is True]
         for pool in accepted:
             step, because = pools[pool]
             note = f"pool {pool}: {step.before} to {step.replicas}: {because}"
             reason = Reason.SCALED_UP if step.replicas > step.before else Reason.SCALED_DOWN
             await self.record_event(resource, reason, note)
+        for failed in (it for it in sent if isinstance(it, BaseException)):
+            raise failed
         return accepted, [it for it in sent if isinstance(it, Refusal)]
 
     async def _scale(self, resource: Object, pool: str, step: ScaleTo) -> bool | Refusal:

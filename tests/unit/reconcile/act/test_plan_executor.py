@@ -174,6 +174,30 @@ async def test_events_of_scaling_come_in_the_order_of_the_pools() -> None:
     assert said == [f"pool {pool}: 1 to 2: needed" for pool in steps]
 
 
+async def test_a_request_that_is_accepted_later_than_another_one_fails_is_recorded() -> None:
+    """The API server goes away between two answers: what it has done must be known, and nothing be sent afterwards."""
+
+    class LateForB(FakeCluster):
+        async def scale(self, namespace: str, deployment: str, *more: Any) -> Any:
+            for _ in range(9 if deployment == "fleet-b" else 0):
+                await asyncio.sleep(0)
+            return await super().scale(namespace, deployment, *more)
+
+    cluster, store, metrics = LateForB(lambda: NOW), Store(), Metrics(CollectorRegistry(), time.monotonic)
+    resource, steps = await cluster.create(RESOURCE), dict[str, tuple[ScaleTo, str]]()
+    for pool in "ab":
+        metadata = {"namespace": "ns", "name": f"fleet-{pool}"}
+        live = await cluster.create(MADE | {"apiVersion": "apps/v1", "metadata": metadata, "spec": {"replicas": 1}})
+        steps[pool] = ScaleTo(f"fleet-{pool}", 1, 2, live["metadata"]["resourceVersion"]), "needed"
+    failing = {("scale", "fleet-a"), ("read", "fleet")}
+    cluster.fails = lambda asked: ClusterError("no answer") if (asked.verb, asked.name) in failing else None
+    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
+    with pytest.raises(ClusterError, match="no answer"):
+        await writer.scale(resource, steps)
+    said = [it.body["note"] for it in cluster.requests if isinstance(it.body, dict) and "note" in it.body]
+    assert said == ["pool b: 1 to 2: needed"]
+
+
 REFUSED = Rejected("HTTP 403: no", "no")
 
 
