@@ -22,6 +22,8 @@ LARGEST_MEMORY = 6000
 OBEYS_IN_S = 5.0
 WAKES_IN_S = 20.0
 LONG_IDLE_S, LONG_BUSY_S = 8.0, 8.0
+NEAR_S = 90.0
+"""Before a run its warm-up, and before that a while in which its pool had better stay awake."""
 TOGETHER_S = 0.5
 """Workers that are chosen at one look are all marked by then."""
 NO_WORDS = re.compile(r"\b(None|nan|inf|datetime|timedelta)\b|<[\w.]+ object")
@@ -104,7 +106,7 @@ class Invariants:
         marks = ((body.get("metadata") or {}).get("annotations") or {}) if method == "PATCH" else {}
         if marks.get(DRAINING):
             self._chosen(place.rpartition("/")[2])
-        if now > self.quiet_from and self.settled:
+        if now > self.quiet_from and self.settled and not self._run_is_near:
             self.breach("not-quiet", f"{method} {place} at rest: {str(body)[:200]}", kind)
         self._recent.append((now, place))
         while self._recent[0][0] < now - 60:
@@ -432,6 +434,12 @@ class Invariants:
         """Whether the last task ended so long ago that all is at rest: a pool may be asked to wait for long."""
         settles_in_s = self.late(max([SETTLES_IN_S, *map(fleet.settles_in_s, self._world.spec["pools"])]))
         return bool(self._world.loop.now > self._world.rabbit.worked_at + settles_in_s)
+
+    @property
+    def _run_is_near(self) -> bool:
+        """Whether a run is prepared soon: its pool may say so."""
+        before_s = fleet.SCHEDULED_EACH_S - self._world.loop.at % fleet.SCHEDULED_EACH_S
+        return "runs" in self._world.made_of and before_s < NEAR_S
 
     @property
     def _edited_at(self) -> float:
