@@ -323,8 +323,8 @@ def _with_left(run: OpenRun, facts: Facts, now: datetime) -> OpenRun:
         return run if facts.at_least is None else changed(run, left=facts.at_least)
     if run.left is None or facts.at_least is None:
         return run
-    left = run.left - (facts.completed or 0)
-    others = facts.arrived or left < 0 or facts.at_least > left
+    # What ended is no help: workers tell of it a little later than what is left is seen.
+    others = facts.arrived or facts.at_least > run.left
     return changed(run, left=None if others else facts.at_least)
 
 
