@@ -197,7 +197,7 @@ async def test_a_namespace_that_gets_another_label_changes_hands_and_never_has_t
     assert not [it for it in cluster.requests if it.kind == "Event" and it.body["reason"] == "NamespaceTaken"]  # type: ignore[index]
 
 
-@settings(max_examples=examples(50, fewest=10), deadline=None)
+@settings(max_examples=examples(50, fewest=5), deadline=None)
 @given(
     st.lists(st.integers(1, 4) | st.integers(1, 20), min_size=1, max_size=10),
     st.lists(st.sampled_from(["tick", "tick", "tick", "resync"]), min_size=8, max_size=8),

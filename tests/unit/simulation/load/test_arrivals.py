@@ -34,7 +34,7 @@ def test_a_queue_draws_the_same_whatever_comes_to_others() -> None:
 
 def test_a_pool_may_have_more_queues_than_a_byte_can_number() -> None:
     """As a catch-all has."""
-    names = [f"queue-{number}" for number in range(300)]
+    names = [f"queue-{number}" for number in range(257)]
     queues: dict[str, Any] = {name: {"arrivals": [{"rate": "1/d"}]} for name in names}
     catch_all = fleet({"name": "all", "queues": None}, {"name": "other"})
     (found, _) = scene(catch_all, load(queues), days=1, seed=1, folder=Path()).tasks.values()

@@ -12,13 +12,15 @@ from utilitarian_operator.core.observation.broker_settings import TOO_LARGE
 
 A, B = "celery@a", "celery@b"
 PICKLE = "application/x-python-serialize"
+WAIT_S = 0.2
+"""All answers are there before they are read, so it is waited for no other one for long."""
 
 
 @pytest.fixture
 def box() -> Iterator[AnswersBox]:
     with Connection("memory://") as connection:
-        ticks = itertools.count()
-        box = AnswersBox("celery", accept=["json"], seconds=lambda: float(next(ticks)))(connection)
+        ticks = itertools.count(step=WAIT_S)
+        box = AnswersBox("celery", accept=["json"], seconds=lambda: next(ticks))(connection)
         box.reply_queue(connection.default_channel).declare()
         yield box
 
@@ -33,7 +35,7 @@ def answered(box: AnswersBox, body: object, ticket: str | None = "ours", content
 def collected(box: AnswersBox, *asked: str, **options: Any) -> list[object]:
     """What is read after a question to these workers."""
     box._asked = asked
-    return box._collect("ours", **options)
+    return box._collect("ours", **{"timeout": WAIT_S, **options})
 
 
 def test_only_answers_to_this_question_count(box: AnswersBox) -> None:
@@ -59,7 +61,7 @@ def test_of_any_number_of_contents_a_few_are_named(box: AnswersBox) -> None:
         answered(box, b"x", content=f"application/x-{number}")
     answered(box, b"", content="application/json")
     answered(box, {A: []})
-    assert collected(box, A, timeout=10.0) == [{A: []}]
+    assert collected(box, A, timeout=10 * WAIT_S) == [{A: []}]
     assert len(box.unreadable) == MOST_KINDS + 1
     assert TOO_LARGE in box.unreadable
 
@@ -106,7 +108,7 @@ def test_a_content_type_is_only_told_if_it_can_be_shown(box: AnswersBox) -> None
 def test_however_many_come_that_are_of_no_use_the_reading_ends(box: AnswersBox) -> None:
     for _ in range(2 * LONGEST_READING):
         answered(box, {A: []}, "earlier")
-    assert collected(box, A, timeout=1.0) == []
+    assert collected(box, A) == []
     left = box.reply_queue(box.connection.default_channel).queue_declare(passive=True).message_count
     assert 0 < left < 2 * LONGEST_READING
 
