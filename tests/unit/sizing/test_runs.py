@@ -311,7 +311,7 @@ def test_a_run_is_not_over_with_what_waited_for_it(completed: int | None, worker
     looks.until(NOW, completed=completed).until(NOW + 4 * MINUTE)
     assert (looks.open, looks.workers) == ([("run", NOW)], workers)
     assert looks.until(NOW + 5 * MINUTE, work=40).workers > 0
-    assert looks.until(NOW + 8 * MINUTE).past == [("run", Outcome.DONE)]
+    assert looks.until(NOW + 15 * MINUTE).past == [("run", Outcome.DONE)]
 
 
 def test_a_run_with_nothing_but_what_waited_for_it_is_done_when_its_own_messages_are_overdue() -> None:

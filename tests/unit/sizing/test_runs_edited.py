@@ -38,7 +38,7 @@ def test_a_run_that_was_prepared_begins_when_the_new_schedule_says(fields: dict[
     assert looks.until(start, every=MINUTE).open == [("run", start)]
     looks.until(start + MINUTE, work=40)
     assert looks.workers > 0
-    looks.until(start + 5 * MINUTE)
+    looks.until(start + 15 * MINUTE)
     assert looks.past[0] == ("run", Outcome.DONE)
     assert looks.memory.history[0].start == start
     assert ("run", Outcome.MISSED) not in looks.past

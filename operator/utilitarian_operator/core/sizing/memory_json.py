@@ -282,5 +282,5 @@ def _run(reader: Reader, text: object) -> OpenRun | None:
         short_since=short,
         missed=reader.at(".missed").flag(written.get("missed")),
         at_risk=reader.at(".atRisk").flag(written.get("atRisk")),
-        left=reader.at(".left").count(written.get("left")),
+        drained=reader.at(".drained").flag(written.get("drained")),
     )

@@ -139,7 +139,7 @@ def by_run(given: RuleInput, wanted: int) -> Step | None:
     most = None
     for run, by_deadline in asked:
         schedule = schedules[run.name]
-        floor = schedule.workers if runs.stands_by(given.pool, schedule, run, given.memory, given.now) else 0
+        floor = schedule.workers if runs.stands_by(schedule, run, given.now) else 0
         # The deadline replaces the promise, but for the tasks of a run that has none; the run that needs most decides.
         promised = wanted if not replaced or run.start <= given.now else 0
         needed = max(floor, promised if by_deadline is None else by_deadline.workers)

@@ -43,7 +43,7 @@ class OpenRun:
         short_since: since when fewer workers are ready than were asked for; None while they all are.
         missed: no message came within the tolerance of its start, nor since.
         at_risk: it will probably not be done by its deadline.
-        left: tasks of before its start that may still be there; None where others have come, or that is not known.
+        drained: all that it had to do was done once: it is open for what may still come, without its workers.
     """
 
     name: str
@@ -58,7 +58,7 @@ class OpenRun:
     short_since: datetime | None = None
     missed: bool = False
     at_risk: bool = False
-    left: int | None = None
+    drained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,16 +81,18 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
         if run.name not in schedules:
             continue  # taken out of the spec: how it ends doesn't matter any more
         schedule = schedules[run.name]
-        noted = _with_left(_staffed(run, facts, now, since), facts, now)
+        noted = _staffed(run, facts, now, since)
         if run.start <= now:
             noted = _worked(schedule, noted, facts, now, alone=len(begun) == 1)
         if run is newest:
             noted = changed(noted, tasks=noted.tasks + (facts.arrived or 0), done=noted.done + (facts.completed or 0))
-        past = _past(schedule, noted, pool, memory, now)
-        if past is None:
+        finished = _drained_at(pool, noted, memory, now)
+        noted = noted if finished is None else changed(noted, drained=True)
+        ended = _end(pool, noted, finished, facts, memory, now)
+        if ended is None:
             stay.append(noted)
         else:
-            over.append(past)
+            over.append(_past(schedule, noted, *ended))
     if not over and tuple(stay) == memory.runs:
         return memory
     history = sorted([*over, *memory.history], key=lambda past: past.finished, reverse=True)[:MOST_PAST_RUNS]
@@ -129,20 +131,21 @@ def deadline(schedule: Schedule, run: OpenRun) -> datetime | None:
 
 
 def tolerance(schedule: Schedule, start: datetime) -> timedelta:
-    """How late the first message of a run may be: a quarter of an hour, or a quarter of the time to the next start."""
-    return min(NO_MESSAGE_WITHIN, (next_start(schedule, start) - start) / 4)
+    """How late the first message of a run may be: 15 minutes, a quarter of its period, or half of its deadline."""
+    within = (next_start(schedule, start) - start) / 4, (schedule.finish_within or timedelta.max) / 2
+    return min(NO_MESSAGE_WITHIN, *within)
 
 
-def stands_by(pool: Pool, schedule: Schedule, run: OpenRun, memory: Memory, now: datetime) -> bool:
+def stands_by(schedule: Schedule, run: OpenRun, now: datetime) -> bool:
     """Whether a run has its workers without any work: until its first message is overdue, or for its duration.
 
-    Not for messages that are still to come where all that waited for the run is done: they find the run open.
+    Not for what may still come where all that it had to do was done once: that finds the run open.
     """
     if schedule.until == "Duration":
         return True
     if run.first_message is None:
         return now < run.start + tolerance(schedule, run.start)
-    return run.left is None or _drained_at(pool, run.first_message, memory, now) is None
+    return not run.drained
 
 
 def deadline_demand(
@@ -292,7 +295,7 @@ def _has_begun(run: OpenRun) -> bool:
 
 
 def _unbegun(run: OpenRun) -> OpenRun:
-    return replace(run, first_message=None, worked_at=None, tasks=0, done=0, missed=False)
+    return replace(run, first_message=None, worked_at=None, tasks=0, done=0, missed=False, drained=False)
 
 
 def _is_known(schedule: Schedule, due: datetime, memory: Memory) -> bool:
@@ -312,20 +315,6 @@ def _staffed(run: OpenRun, facts: Facts, now: datetime, since: datetime | None) 
         worker_seconds=run.worker_seconds + facts.current * min(gap, LONGEST_GAP).total_seconds(),
         short_since=(run.short_since or now) if facts.serving < facts.current else None,
     )
-
-
-def _with_left(run: OpenRun, facts: Facts, now: datetime) -> OpenRun:
-    """The run with what may be left of the tasks that were there before its start, as seen while it was prepared.
-
-    A run is not over with them: its own messages may come a little later, and would wait for the next run.
-    """
-    if run.start > now:
-        return run if facts.at_least is None else changed(run, left=facts.at_least)
-    if run.left is None or facts.at_least is None:
-        return run
-    # What ended is no help: workers tell of it a little later than what is left is seen.
-    others = facts.arrived or facts.at_least > run.left
-    return changed(run, left=None if others else facts.at_least)
 
 
 def _worked(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime, *, alone: bool) -> OpenRun:
@@ -355,20 +344,17 @@ def _is_missing(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime) -
     return watched_since <= run.start + patience and now >= watched_since + patience
 
 
-def _past(schedule: Schedule, run: OpenRun, pool: Pool, memory: Memory, now: datetime) -> PastRun | None:
-    """The run as the status has it when it is over; None while it is open."""
-    found = _end(schedule, run, pool, memory, now)
-    if found is None:
-        return None
-    outcome, finished = found
-    tasks = max(run.tasks, run.done)
-    due = deadline(schedule, run)
+def _past(schedule: Schedule, run: OpenRun, outcome: Outcome, finished: datetime) -> PastRun:
+    """A run that is over, as the status has it."""
+    tasks, due = max(run.tasks, run.done), deadline(schedule, run)
     return PastRun(run.name, run.start, finished, due, outcome, tasks, run.most_workers, run.worker_seconds)
 
 
 def _end(
-    schedule: Schedule, run: OpenRun, pool: Pool, memory: Memory, now: datetime
+    pool: Pool, run: OpenRun, finished: datetime | None, facts: Facts, memory: Memory, now: datetime
 ) -> tuple[Outcome, datetime] | None:
+    """How and when a run ended whose work was done at a moment, or was not; None while it is open."""
+    schedule = next(it for it in pool.schedule if it.name == run.name)
     due = deadline(schedule, run)
     later = sum(it.name == run.name and run.start < it.start <= now for it in memory.runs)
     if schedule.until == "Duration":
@@ -377,17 +363,32 @@ def _end(
     if run.first_message is None:
         given_up = later or now >= run.start + window(schedule, run.start)
         return (Outcome.MISSED if run.missed else Outcome.UNSEEN, now) if given_up else None
-    finished = _drained_at(pool, run.first_message, memory, now)
-    if finished is not None and (run.left is None or now >= run.start + tolerance(schedule, run.start)):
+    held = pool.scaling.outside_runs == "Hold" and not later
+    if finished is not None and not (held and _waits(schedule, run, facts, memory, now)):
         return drained(run, due, finished), finished
     past_due = due is None or now >= due or later >= MOST_OPEN
     return (Outcome.OVERTAKEN, now) if later and past_due else None
 
 
-def _drained_at(pool: Pool, first_message: datetime, memory: Memory, now: datetime) -> datetime | None:
-    """When nothing was to do any more, once it was so for `idleAfter`."""
-    finished = None if memory.idle_since is None else max(memory.idle_since, first_message)
-    return finished if finished is not None and now - finished >= pool.scaling.idle_after else None
+def _waits(schedule: Schedule, run: OpenRun, facts: Facts, memory: Memory, now: datetime) -> bool:
+    """Whether a run that has nothing to do stays open, since what comes a little later would wait for the next one.
+
+    What it has done may have waited since before its start: its own first message is not overdue yet. And a task with
+    a later time of its own, as one that is tried again, is of the run whose time is not over then.
+    """
+    if now < run.start + tolerance(schedule, run.start):
+        return True
+    ends, sleep = run.start + window(schedule, run.start), memory.eta_sleep
+    in_workers = facts.deferred > 0 and (facts.first_due is None or facts.first_due < ends)
+    return now < ends and (in_workers or (sleep is not None and sleep.first_due < ends))
+
+
+def _drained_at(pool: Pool, run: OpenRun, memory: Memory, now: datetime) -> datetime | None:
+    """When nothing was to do any more, once it was so for `idleAfter`; None of a run without a message so far."""
+    if run.first_message is None or memory.idle_since is None:
+        return None
+    finished = max(memory.idle_since, run.first_message)
+    return finished if now - finished >= pool.scaling.idle_after else None
 
 
 def drained(run: OpenRun, due: datetime | None, finished: datetime) -> Outcome:

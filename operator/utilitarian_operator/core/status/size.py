@@ -150,9 +150,9 @@ def _fewer_beside(status: Status) -> Status:
     return shorter
 
 
-_COUNTS = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince", "atRisk", "left")
+_COUNTS = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince", "atRisk")
 _WATCH = ("watchedSince",)
-_COURSE = ("firstMessage", "missed")
+_COURSE = ("firstMessage", "missed", "drained")
 
 
 def _without_of_runs(fields: tuple[str, ...]) -> Callable[[Status], Status]:
