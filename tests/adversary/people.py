@@ -113,11 +113,12 @@ def edit_pool(world: Any, a: float, b: float) -> None:
 
 
 def edit_min(world: Any, lasts: float, a: float) -> None:
-    """A pool keeps a worker for a while."""
+    """A pool keeps a worker for a while, and then as many as it first did."""
     name = world.one_pool(a)
-    if not world.least.get(name) and _least_together(world, world.spec) < world.spec["maxWorkers"]:
+    if world.least.get(name) == 0 and _least_together(world, world.spec) < world.spec["maxWorkers"]:
+        first = world.pools[name]["scaling"].get("min", 0)
         edit(world, _scaling(name, min=1))
-        world.loop.call_later(lasts, edit, world, _scaling(name, min=0))
+        world.loop.call_later(lasts, edit, world, _scaling(name, min=first))
 
 
 def _scaling(name: str, **fields: int) -> Callable[[Any], None]:

@@ -52,5 +52,12 @@ def _until(world: Any, lasts: float, name: str, value: Callable[[datetime], str]
     annotate(world, name, value(world.loop.moment(end)))
 
 
+def clock_stepped(world: Any) -> None:
+    """By a clock that was set back, what has ended goes on: nothing takes an annotation away."""
+    end = world.steered_until - world.machine.wrong_by
+    if world.steered_until and end > world.loop.now:
+        world.steered_until = max(world.steered_until, min(end, world.loop.now + _left_s(world)))
+
+
 def _left_s(world: Any) -> float:
     return float(max(world.length - CURED_S - world.loop.at, 0.0))

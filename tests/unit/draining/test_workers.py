@@ -175,3 +175,19 @@ def test_a_bad_template_that_was_corrected_does_not_stop_the_pool_from_shrinking
         drain.Release,
     ]
     assert Resize(3, ("d",)) in steps(snapshot(*workers, released("d"), reported=said(4, 3)), 1)
+
+
+@pytest.mark.parametrize(
+    "due, given_back",
+    [
+        pytest.param(timedelta(seconds=-1), False, id="it runs by now, whatever was said before"),
+        pytest.param(timedelta(seconds=5), False, id="it runs before the worker has gone"),
+        pytest.param(timedelta(minutes=1), True, id="another worker has it then"),
+        pytest.param(None, True, id="it is not said when"),
+    ],
+)
+def test_a_worker_of_a_removed_pool_does_what_is_about_to_run(due: timedelta | None, given_back: bool) -> None:
+    """One was stepped down by a second after its task had begun: its last answer was older."""
+    held = WorkerLoad(0, 0, 0, 1, consuming=(), first_due=None if due is None else NOW + due)
+    (worker,) = pool_workers(None, snapshot(pod("a", held), reported=said(1, 1)), NOW).workers
+    assert worker.empty is given_back

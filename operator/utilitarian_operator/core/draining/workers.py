@@ -19,6 +19,9 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 MAY_BE_UNHEARD = timedelta(minutes=1)
 """A consumer that no worker tells of may be one whose start no watch has shown yet, and that has yet to be asked."""
 
+ABOUT_TO_RUN = timedelta(seconds=10)
+"""A task whose ETA comes sooner may run by now, or before its worker has gone: what was said is some seconds old."""
+
 MUTE_BUT_CONSUMING_AFTER = timedelta(seconds=30)
 """A worker that can't answer (remote control refused, or busy in a solo pool) is believed by its consumers then."""
 
@@ -49,9 +52,9 @@ def pool_workers(
         gives_back: whether what waits in a worker for an ETA may go back to the queue if it is due late.
         told: pods whose workers were just told to consume.
     """
-    patience = None if pool is None else now + pool.drain_timeout if gives_back else NEVER
+    patience = now + ABOUT_TO_RUN if pool is None else now + pool.drain_timeout if gives_back else NEVER
     since = now - MAY_BE_UNHEARD if snapshot.foreign else now
-    workers = [_worker(pod, patience, told, since, now) for pod in snapshot.pods]
+    workers = [_worker(pod, _later(pod, patience, gone=pool is None), told, since, now) for pod in snapshot.pods]
     silent = any(pod.running and pod.staying and not isinstance(pod.held, WorkerLoad) for pod in snapshot.pods)
     return PoolWorkers(
         workers,
@@ -113,15 +116,18 @@ def _consumes(pod: PodSnapshot, snapshot: PoolSnapshot, now: datetime) -> bool:
     return bool(seen) and all(queue.consumers >= running for queue in seen)
 
 
-def _worker(
-    pod: PodSnapshot, patience: datetime | None, told: Container[str], since: datetime, now: datetime
-) -> Worker:
-    """A worker; what waits in it for an ETA after `patience` may be given back, with a pool that goes for good all.
+def _later(pod: PodSnapshot, patience: datetime, *, gone: bool) -> bool:
+    """Whether what waits in a worker for an ETA may be given back: what is due after `patience`.
 
-    One that was marked after `since` may run although it is not seen to.
+    It is waited for where it is not said when it is due, but not in a pool that goes for good.
     """
-    unheard = pod.marked is not None and since < pod.marked <= now
     due = pod.held.first_due if isinstance(pod.held, WorkerLoad) else None
+    return gone if due is None else due > patience
+
+
+def _worker(pod: PodSnapshot, later: bool, told: Container[str], since: datetime, now: datetime) -> Worker:
+    """A worker; one that was marked after `since` may run although it is not seen to."""
+    unheard = pod.marked is not None and since < pod.marked <= now
     return Worker(
         name=pod.name,
         running=pod.running
@@ -135,7 +141,7 @@ def _worker(
         blank=pod.blank,
         stopped=pod.caught_up and not unheard,
         withdrawn=pod.gated and pod.gate is False,
-        later=patience is None or (due is not None and due > patience),
+        later=later,
         takes_nothing=pod.takes_nothing and pod.name not in told,
         queues=pod.queues,
     )
