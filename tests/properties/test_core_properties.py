@@ -15,7 +15,7 @@ from utilitarian_operator.core.sizing.memory_json import from_text, to_text
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.core.sizing.rule_input import RuleInput
 from utilitarian_operator.core.sizing.rules import by_demand, by_run, decide
-from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun
 
 WORK = st.integers(0, 100_000)
 WORKERS = st.integers(0, 50)

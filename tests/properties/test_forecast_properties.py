@@ -10,7 +10,7 @@ from tests.support.pools import NOW, facts, fleet
 from utilitarian_operator.core.forecast.completion import forecast
 from utilitarian_operator.core.sizing.decision import Step, start
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun
 
 RUN = OpenRun("run", NOW, NOW, NOW, NOW)
 

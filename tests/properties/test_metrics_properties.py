@@ -18,7 +18,7 @@ from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerL
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Missing, Present
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
-from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun
 from utilitarian_operator.metrics.fleet import Metrics
 
 FLEETS = [("ns", "a"), ("ns", "b")]

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from tests.support.pools import NOW, facts, pool
-from utilitarian_operator.core.sizing.cron_starts import last_until, next_after
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
-from utilitarian_operator.core.sizing.run_state import OpenRun
-from utilitarian_operator.core.sizing.runs import MOST_OPEN, next_start, window
+from utilitarian_operator.core.sizing.runs.cron_starts import last_until, next_after
+from utilitarian_operator.core.sizing.runs.open_runs import MOST_OPEN
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs.run_times import next_start, window
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 

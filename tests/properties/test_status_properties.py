@@ -24,8 +24,8 @@ from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
-from utilitarian_operator.core.sizing.runs import MOST_OPEN
+from utilitarian_operator.core.sizing.runs.open_runs import MOST_OPEN
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.status.recall import remembered
 from utilitarian_operator.core.status.report import Reported, StatusInput
 from utilitarian_operator.core.status.size import LIMIT, size

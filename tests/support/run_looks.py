@@ -9,7 +9,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
-from utilitarian_operator.core.sizing.run_state import Outcome
+from utilitarian_operator.core.sizing.runs.run_state import Outcome
 from utilitarian_operator.core.spec.by_hand import RunByHand
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)

@@ -19,7 +19,7 @@ from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import Oldest
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.status.report import Reported, StatusInput
 from utilitarian_operator.core.status.status import fleet_status

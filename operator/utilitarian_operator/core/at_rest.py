@@ -26,7 +26,7 @@ from utilitarian_operator.core.plan import Figures, Plan
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import GOOD_LOOKS
-from utilitarian_operator.core.sizing.runs import coming_start
+from utilitarian_operator.core.sizing.runs.run_times import coming_start
 
 SHORTEST, LONGEST = timedelta(seconds=5), timedelta(seconds=30)
 """After so long a fleet at rest is decided anew, whatever is seen: the longer it has been at rest, the later."""

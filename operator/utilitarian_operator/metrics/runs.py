@@ -9,7 +9,7 @@ from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
-from utilitarian_operator.core.sizing.run_state import Outcome
+from utilitarian_operator.core.sizing.runs.run_state import Outcome
 from utilitarian_operator.metrics.series import Board, Counter, Figures, FleetLabels, Gauge, Histogram
 
 _POOL = ("namespace", "fleet", "pool")

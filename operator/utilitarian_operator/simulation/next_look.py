@@ -7,7 +7,7 @@ from operator import itemgetter
 from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.memory import BUCKETS, seconds_per_task, start_up_s
 from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP, arrival_window
-from utilitarian_operator.core.sizing.runs import next_start, tolerance, window
+from utilitarian_operator.core.sizing.runs.run_times import next_start, tolerance, window
 from utilitarian_operator.simulation.lane import TICK_S, Lane
 from utilitarian_operator.simulation.worker import SERVING
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import inf
 
 from utilitarian_operator.api.effective import Pool, Schedule
-from utilitarian_operator.core.sizing.runs import NO_MESSAGE_WITHIN, next_start
+from utilitarian_operator.core.sizing.runs.run_times import NO_MESSAGE_WITHIN, next_start
 from utilitarian_operator.simulation.load.arrivals import Tasks
 from utilitarian_operator.simulation.load.workload import Load
 

@@ -11,7 +11,7 @@ from utilitarian_operator.core.explain.explanation import explain
 from utilitarian_operator.core.explain.from_status import decisions_now
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext
-from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun
 from utilitarian_operator.core.spec.by_hand import PAUSED
 from utilitarian_operator.core.spec.override import PREFIX, overrides
 

@@ -13,7 +13,7 @@ from utilitarian_operator.core.observation.model.figures import Source
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.run_state import Outcome, PastRun
+from utilitarian_operator.core.sizing.runs.run_state import Outcome, PastRun
 
 SPEC = fleet({"name": "p", "schedule": [{"name": "run", "start": "0 12 * * *"}]}, maxWorkers=4)
 POOL = PoolSnapshot({"q": Present(3, 1, 2)}, 2, (worker(BUSY, completed=3),), 1, arrived=4)

@@ -11,7 +11,7 @@ from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Missing, Present
-from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.metrics.runs import RunMetrics
 from utilitarian_operator.metrics.series import Board
 

@@ -13,7 +13,7 @@ from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.learning import believed
 from utilitarian_operator.core.sizing.memory import Memory, longest_task, seconds_per_task
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, decide_pool
-from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3_600, 86_400))
 RUN = [{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]

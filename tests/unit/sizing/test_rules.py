@@ -14,7 +14,7 @@ from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.rule_input import RuleInput
 from utilitarian_operator.core.sizing.rules import decide
-from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.spec.override import Override
 
 

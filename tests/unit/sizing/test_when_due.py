@@ -19,7 +19,7 @@ from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, decide_pool, first_seen_work
-from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun
 from utilitarian_operator.core.spec.override import Override
 
 WAITS = pool(concurrency=20, drainWithin="10m", taskDuration="5s", wake="WhenDue", idleAfter="2m")

@@ -27,7 +27,7 @@ from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
-from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun
 from utilitarian_operator.core.status.conditions import dated, fleet_conditions, known, refused
 from utilitarian_operator.core.status.report import StatusInput
 

@@ -9,7 +9,7 @@ from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
-from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.status.recall import last_messages, recall, remembered, well_formed
 
 AT = "2026-03-02T11:00:00+00:00"

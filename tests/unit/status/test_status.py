@@ -23,7 +23,7 @@ from utilitarian_operator.core.observation.model.queue import Missing
 from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.learning import Oldest
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.run_state import Outcome, PastRun
+from utilitarian_operator.core.sizing.runs.run_state import Outcome, PastRun
 from utilitarian_operator.core.status.change import Written, patch, worth_writing
 from utilitarian_operator.core.status.recall import last_messages, remembered
 from utilitarian_operator.core.status.report import Reported, StatusInput

@@ -12,7 +12,7 @@ from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.cli.resources import annotations_of, fleet_of, meant
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.sizing.memory_json import from_text
-from utilitarian_operator.core.sizing.runs import WITHOUT_A_DEADLINE, next_start
+from utilitarian_operator.core.sizing.runs.run_times import WITHOUT_A_DEADLINE, next_start
 from utilitarian_operator.core.spec.by_hand import RUN_NOW, RunByHand, by_hand, run_written
 from utilitarian_operator.core.wording import plural
 

@@ -11,7 +11,7 @@ from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.beat import BeatSnapshot, OtherBeat
-from utilitarian_operator.core.sizing.runs import last_start
+from utilitarian_operator.core.sizing.runs.run_times import last_start
 from utilitarian_operator.core.wording import named, plural
 
 KEPT_SINCE = "memorySince"

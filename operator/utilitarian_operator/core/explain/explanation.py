@@ -15,11 +15,11 @@ from utilitarian_operator.core.explain.next_changes import TradeOff, outlook, tr
 from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations
 from utilitarian_operator.core.explain.run_sentences import open_run, past_runs
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.sizing import runs
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.memory import Memory, arrival_rate, highest, longest_seen, longest_task
 from utilitarian_operator.core.sizing.memory_json import from_text
 from utilitarian_operator.core.sizing.rule_input import RuleInput, arrival_window
+from utilitarian_operator.core.sizing.runs import run_times
 from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.spec.by_hand import by_hand
 from utilitarian_operator.core.spec.override import overrides
@@ -148,7 +148,7 @@ def why_from_status(of_pool: Mapping[str, Any]) -> str:
 
 def next_run(pool: Pool, now: datetime) -> tuple[str, datetime] | None:
     """Name and start of the pool's next run; None if it has no schedule."""
-    coming = [(runs.next_start(schedule, now), schedule.name) for schedule in pool.schedule]
+    coming = [(run_times.next_start(schedule, now), schedule.name) for schedule in pool.schedule]
     return (min(coming)[1], min(coming)[0]) if coming else None
 
 

@@ -10,12 +10,13 @@ from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.explain import usage_advice
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model.figures import Unknown
-from utilitarian_operator.core.sizing import runs, when_due
+from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.decision import Rule, Step
 from utilitarian_operator.core.sizing.demand import is_cut
 from utilitarian_operator.core.sizing.memory import arrival_rate, highest, longest_task
 from utilitarian_operator.core.sizing.rule_input import RuleInput, arrival_window, horizon_now
 from utilitarian_operator.core.sizing.rules import run_at_once
+from utilitarian_operator.core.sizing.runs import run_times
 from utilitarian_operator.core.spec.by_hand import PAUSED
 from utilitarian_operator.core.wording import number, plural, seconds, whole
 
@@ -57,7 +58,7 @@ def outlook(fleet: Fleet, given: RuleInput, trail: tuple[Step, ...], *, paused: 
     if not (paused or _WHATEVER_WAITS & spoken.keys() or _has_deadline(given)):
         yield from _growth(given, trail[-1].after if trail else 0)
     for schedule in given.pool.schedule:
-        start = runs.next_start(schedule, given.now)
+        start = run_times.next_start(schedule, given.now)
         earlier = f"{plural(schedule.workers, 'worker')} from {timestamp(start - schedule.warm_up)} on"
         yield f"run {schedule.name} starts at {timestamp(start)}, {earlier}"
 

@@ -10,13 +10,13 @@ from utilitarian_operator.api.effective import Fleet, Pool, Schedule
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.sizing import memory as memories
-from utilitarian_operator.core.sizing import runs
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.learning import GUESS_WEIGHT
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP
-from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome
+from utilitarian_operator.core.sizing.runs import open_runs, run_demand, run_times
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun, Outcome
 from utilitarian_operator.core.wording import number, plural, seconds, whole
 
 SURE = 2.0
@@ -126,7 +126,7 @@ class _RunInProgress:
     now: datetime
 
     def forecast(self) -> Forecast:
-        due, work = runs.deadline(self.schedule, self.run), self.facts.at_least
+        due, work = run_times.deadline(self.schedule, self.run), self.facts.at_least
         if self.run.missed:
             return Forecast(self.run, due, work, message=self._why_missed())
         if work is None and self.run.at_risk:
@@ -151,7 +151,7 @@ class _RunInProgress:
             return None, None
         serving = min(self.facts.serving * c, slots)
         longest = memories.longest_task(self.memory, s)
-        tail = (runs.last_task(within or timedelta.max, s, longest) - s) / 2
+        tail = (run_demand.last_task(within or timedelta.max, s, longest) - s) / 2
         waited = min(self._starting, work * s / serving) if serving else self._starting
         working = max((work * s - serving * waited) / slots, 0 if serving else s)
         length_s = max(waited + working, s)
@@ -215,7 +215,7 @@ class _RunInProgress:
         first, idle = self.run.first_message, self.memory.idle_since
         if work is None or due is None or first is None or idle is None:
             return None
-        if runs.drained(self.run, due, max(first, idle)) is not Outcome.LATE:
+        if open_runs.drained(self.run, due, max(first, idle)) is not Outcome.LATE:
             return None
         what = f"run {self.run.name}: nothing is left since {timestamp(max(first, idle))}, due {timestamp(due)}"
         return Risk(Cause.OVERDUE, f"{what}: the deadline has passed")
@@ -261,7 +261,7 @@ class _RunInProgress:
         return f"; a task takes {seconds(s)}, taskDuration says {format_duration(self.pool.scaling.task_duration)}"
 
     def _why_missed(self) -> str:
-        patience = format_duration(whole(runs.tolerance(self.schedule, self.run.start)))
+        patience = format_duration(whole(run_times.tolerance(self.schedule, self.run.start)))
         return (
             f"run {self.run.name} was due at {timestamp(self.run.start)} and no message came within {patience}: is "
             "beat alive, and does the application's schedule say the same? Whatever still comes is worked off"

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.sizing.runs import coming_start
+from utilitarian_operator.core.sizing.runs.run_times import coming_start
 
 
 def upcoming(fleet: Fleet, now: datetime) -> dict[str, datetime]:

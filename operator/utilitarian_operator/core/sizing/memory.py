@@ -21,7 +21,7 @@ from utilitarian_operator.core.sizing.learning import (
     no_longer_than,
     spent,
 )
-from utilitarian_operator.core.sizing.run_state import OpenRun, PastRun
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun, PastRun
 from utilitarian_operator.core.sizing.usage import Usage, learned
 
 KEPT_AT_A_NEW_PERIOD = 200

@@ -17,7 +17,7 @@ from utilitarian_operator.core.reading import MOST_SECONDS, Reader
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import LONGEST_TASK_S, MOST_COMPLETIONS, MOST_STRETCHES
 from utilitarian_operator.core.sizing.memory import FRESH, Memory
-from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.runs.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
 from utilitarian_operator.core.sizing.usage import MOST_BYTES, MOST_CORES, MOST_MINUTES, Usage
 from utilitarian_operator.core.sizing.usage import MOST_STRETCHES as MOST_DAYS
 

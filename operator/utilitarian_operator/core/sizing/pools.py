@@ -12,13 +12,14 @@ from utilitarian_operator.core.moments import since, timestamp
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.sizing import fleet_limits as budget
-from utilitarian_operator.core.sizing import runs, when_due
+from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_to_sleep
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import FRESH, Memory, marked, of_its_queues, remember, start_up_s
 from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP, RuleInput, arrival_window
 from utilitarian_operator.core.sizing.rules import decide
+from utilitarian_operator.core.sizing.runs import open_runs
 from utilitarian_operator.core.spec.by_hand import RunByHand
 from utilitarian_operator.core.spec.override import Override
 
@@ -216,8 +217,8 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     if asked != memory.asked_since or delay != memory.start_delay_s:
         memory = changed(memory, asked_since=asked, start_delay_s=delay)
     if pool.schedule or memory.runs or memory.opened:
-        memory = runs.opened_by_hand(pool, context.runs_by_hand.get(pool.name), memory, now)
-        memory = runs.follow(pool, facts, memory, now, since)
+        memory = open_runs.opened_by_hand(pool, context.runs_by_hand.get(pool.name), memory, now)
+        memory = open_runs.follow(pool, facts, memory, now, since)
     steady = context.running_for >= pool.scaling.stabilization and context.good_looks >= GOOD_LOOKS
     given = RuleInput(pool, facts, memory, now, steady, context.overrides.get(pool.name), context.in_words)
     decision, memory = decide(given)

@@ -9,14 +9,15 @@ from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing import memory as memories
-from utilitarian_operator.core.sizing import runs, when_due
+from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
 from utilitarian_operator.core.sizing.demand import Demand, demand, is_cut
 from utilitarian_operator.core.sizing.eta_sleep import given_back_too_often, not_yet_due, why_awake
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.rule_input import RuleInput, window_of
-from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs import run_demand, run_times
+from utilitarian_operator.core.sizing.runs.run_state import OpenRun
 from utilitarian_operator.core.wording import number, plural, seconds, whole
 
 START_HOLDS = timedelta(days=1)
@@ -49,7 +50,7 @@ def by_demand(given: RuleInput) -> Step:
             return Step(Rule.DEMAND, 0, 1, f"{some}: 1 worker, since the rest of the backlog is unknown ({why})")
         return Step(Rule.UNKNOWN, facts.current, facts.current, f"backlog unknown ({why}): nothing changes")
     if holds(given):
-        opens, run = min((runs.coming_start(it, given.now), it.name) for it in pool.schedule)
+        opens, run = min((run_times.coming_start(it, given.now), it.name) for it in pool.schedule)
         waiting = facts.ready if isinstance(facts.ready, int) else facts.at_least
         some = f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}" if waiting else "nothing waits"
         because = f"{some} for the next run, {run} at {timestamp(opens)} (outsideRuns: Hold)"
@@ -139,7 +140,7 @@ def by_run(given: RuleInput, wanted: int) -> Step | None:
     most = None
     for run, by_deadline in asked:
         schedule = schedules[run.name]
-        floor = schedule.workers if runs.stands_by(schedule, run, given.now) else 0
+        floor = schedule.workers if run_demand.stands_by(schedule, run, given.now) else 0
         # The deadline replaces the promise, but for the tasks of a run that has none; the run that needs most decides.
         promised = wanted if not replaced or run.start <= given.now else 0
         needed = max(floor, promised if by_deadline is None else by_deadline.workers)
@@ -148,8 +149,8 @@ def by_run(given: RuleInput, wanted: int) -> Step | None:
     return most if most is not None and most.after != wanted else None
 
 
-def _deadline_demand(given: RuleInput, run: OpenRun) -> runs.RunDemand | None:
-    return runs.deadline_demand(
+def _deadline_demand(given: RuleInput, run: OpenRun) -> run_demand.RunDemand | None:
+    return run_demand.deadline_demand(
         given.pool,
         given.facts,
         run,
@@ -159,12 +160,12 @@ def _deadline_demand(given: RuleInput, run: OpenRun) -> runs.RunDemand | None:
     )
 
 
-def _why_run(given: RuleInput, run: OpenRun, workers: int, asked: runs.RunDemand | None) -> str:
+def _why_run(given: RuleInput, run: OpenRun, workers: int, asked: run_demand.RunDemand | None) -> str:
     if given.now < run.start:
         until = duration(timedelta(seconds=round((run.start - given.now).total_seconds())))
         if asked is None or asked.workers <= workers:
             return f"run {run.name} starts in {until} with {plural(workers, 'worker')}"
-        expected, there = runs.expected(run, given.memory), given.facts.at_least or 0
+        expected, there = run_demand.expected(run, given.memory), given.facts.at_least or 0
         why = f"{plural(there, 'task')} {'is' if there == 1 else 'are'} there"
         if expected > there:
             why = f"{plural(expected, 'task')} came in the last one"
@@ -173,7 +174,7 @@ def _why_run(given: RuleInput, run: OpenRun, workers: int, asked: runs.RunDemand
         return f"run {run.name} is open with {plural(workers, 'worker')} at least"
     left = duration(timedelta(seconds=round((asked.deadline - given.now).total_seconds())))
     work = given.facts.at_least or 0
-    coming = runs.expected(run, given.memory) - run.done - work
+    coming = run_demand.expected(run, given.memory) - run.done - work
     # Of no more workers than the tasks that are there can use, those to come have asked for none.
     counted = coming > 0 and asked.workers < ceil(work / given.pool.worker.concurrency)
     more = f", and {number(coming)} more to come as in the last run" if counted else ""
@@ -291,7 +292,7 @@ def sleep_when_idle(given: RuleInput, wanted: int) -> Step | None:
 def run_at_once(given: RuleInput) -> str | None:
     """The run that would wake a pool that sleeps now before a start-up is over; None where none would."""
     for schedule in given.pool.schedule:
-        wake = runs.next_start(schedule, given.now) - schedule.warm_up - given.now
+        wake = run_times.next_start(schedule, given.now) - schedule.warm_up - given.now
         if wake.total_seconds() < given.start_up_s and not _start_is_old(given):
             return schedule.name
     return None

@@ -22,7 +22,7 @@ from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import figures_text, past_to_text, settled, settled_text
-from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, PastRun
+from utilitarian_operator.core.sizing.runs.run_state import MOST_PAST_RUNS, PastRun
 from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.status.change import LAST_MESSAGES
 from utilitarian_operator.core.status.conditions import dated, fleet_conditions, known, refused

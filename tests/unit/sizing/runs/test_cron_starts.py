@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.support.pools import facts, pool
-from utilitarian_operator.core.sizing.cron_starts import last_until, next_after
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
-from utilitarian_operator.core.sizing.runs import last_start, next_start
+from utilitarian_operator.core.sizing.runs.cron_starts import last_until, next_after
+from utilitarian_operator.core.sizing.runs.run_times import last_start, next_start
 
 MINUTE = timedelta(minutes=1)
 

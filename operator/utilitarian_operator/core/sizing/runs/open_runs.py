@@ -1,61 +1,29 @@
-"""When runs are due, open and over, and how many workers a run with a deadline needs."""
+"""Which runs are open: they are opened in their time, what happens in them is noted, and they end."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from math import ceil
 
 from utilitarian_operator.api.effective import Pool, Schedule
 from utilitarian_operator.core.changed import changed
-from utilitarian_operator.core.sizing import cron_starts
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.memory import LONGEST_GAP, Memory, longest_task
-from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.memory import LONGEST_GAP, Memory
+from utilitarian_operator.core.sizing.runs.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.runs.run_times import (
+    NO_MESSAGE_WITHIN,
+    WITHOUT_A_DEADLINE,
+    deadline,
+    last_start,
+    next_start,
+    tolerance,
+    window,
+)
 from utilitarian_operator.core.spec.by_hand import RunByHand
-
-NO_MESSAGE_WITHIN = timedelta(minutes=15)
-"""A run without any message for so long after its start has probably not been sent: a person must look at beat."""
-
-WITHOUT_A_DEADLINE = timedelta(hours=24)
-"""How long the first message of a run without a deadline is waited for, at most."""
 
 MOST_OPEN = 3
 """Runs of one schedule that are open or being prepared at a time, whatever its warm-up and its duration.
 
 An older one ends where one more begins, and a later one is prepared when one of them is over.
 """
-
-AIM = 0.8
-"""Part of finishWithin that a run is planned for; the rest is for what can't be foreseen."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunDemand:
-    """What a run with a deadline asks for.
-
-    Args:
-        workers: wanted.
-        goal: when it aims to be done.
-        deadline: when it must be done.
-    """
-
-    workers: int
-    goal: datetime
-    deadline: datetime
-
-
-def next_start(schedule: Schedule, after: datetime) -> datetime:
-    """The first start later than a moment, in UTC; time zone and daylight saving as in Debian's cron."""
-    return cron_starts.next_after(schedule.start, schedule.time_zone, after)
-
-
-def coming_start(schedule: Schedule, now: datetime) -> datetime:
-    """The first start later than now, at a fraction of what `next_start` costs each second anew."""
-    return next_start(schedule, last_start(schedule, now))
-
-
-def last_start(schedule: Schedule, at: datetime) -> datetime:
-    """The last start that is not later than a moment, in UTC: the same for each second of a minute."""
-    return cron_starts.last_until(schedule.start, schedule.time_zone, at.replace(second=0, microsecond=0))
 
 
 def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datetime | None) -> Memory:
@@ -116,71 +84,6 @@ def opened_by_hand(pool: Pool, asked: RunByHand | None, memory: Memory, now: dat
     if (newest is not None and newest >= asked.start) or _open(schedule, memory) >= MOST_OPEN:
         return memory
     return _with_run(schedule, asked.start, memory, now)
-
-
-def window(schedule: Schedule, start: datetime) -> timedelta:
-    """How long after its start a run waits for messages that come late: without a deadline for half its period."""
-    if schedule.until == "Duration" and schedule.duration is not None:
-        return schedule.duration
-    return schedule.finish_within or min(WITHOUT_A_DEADLINE, (next_start(schedule, start) - start) / 2)
-
-
-def deadline(schedule: Schedule, run: OpenRun) -> datetime | None:
-    """When a run must be done; None if it has no deadline."""
-    return None if schedule.finish_within is None else run.start + schedule.finish_within
-
-
-def tolerance(schedule: Schedule, start: datetime) -> timedelta:
-    """How late the first message of a run may be: 15 minutes, a quarter of its period, or half of its deadline."""
-    within = (next_start(schedule, start) - start) / 4, (schedule.finish_within or timedelta.max) / 2
-    return min(NO_MESSAGE_WITHIN, *within)
-
-
-def stands_by(schedule: Schedule, run: OpenRun, now: datetime) -> bool:
-    """Whether a run has its workers without any work: until its first message is overdue, or for its duration.
-
-    Not for what may still come where all that it had to do was done once: that finds the run open.
-    """
-    if schedule.until == "Duration":
-        return True
-    if run.first_message is None:
-        return now < run.start + tolerance(schedule, run.start)
-    return not run.drained
-
-
-def deadline_demand(
-    pool: Pool, facts: Facts, run: OpenRun, memory: Memory, *, seconds_per_task: float, now: datetime
-) -> RunDemand | None:
-    """Workers that finish an open run in time; None if it has no deadline or the work is not known.
-
-    The goal stands still: a margin taken off the time that is left would be spent by the end. From one longest task
-    before the goal on, the deadline itself is the goal. What the last run brought and this one has not yet is expected
-    still to come; from the start on it brings no more workers than the tasks that are there can use.
-
-    Worked example: 200,000 tasks of 5 s in 2 h, concurrency 20, longest 60 s: 1,000,000 / (20 * 5,700) = 9 workers.
-    """
-    schedule = next(schedule for schedule in pool.schedule if schedule.name == run.name)
-    if schedule.finish_within is None or facts.at_least is None:
-        return None
-    work, c, s = facts.at_least, pool.worker.concurrency, seconds_per_task
-    coming = max(work, expected(run, memory) - run.done)
-    last = last_task(schedule.finish_within, s, longest_task(memory, s))
-    due, goal = run.start + schedule.finish_within, run.start + AIM * schedule.finish_within
-    if now >= goal - timedelta(seconds=last):
-        goal = due
-    left = max((goal - max(now, run.start)).total_seconds() - last, s)
-    useful = ceil((coming if now < run.start else work) / c)
-    return RunDemand(useful if now >= due else min(useful, ceil(coming * s / (c * left))), goal, due)
-
-
-def expected(run: OpenRun, memory: Memory) -> int:
-    """Tasks that the last run of its schedule brought; 0 before there was one."""
-    return next((past.tasks for past in memory.history if past.name == run.name and past.tasks), 0)
-
-
-def last_task(finish_within: timedelta, seconds_per_task: float, longest: float) -> float:
-    """L: seconds that a run keeps free for its last task, at most half of its time."""
-    return min(max(longest, seconds_per_task), finish_within.total_seconds() / 2)
 
 
 def _of_the_spec(pool: Pool, memory: Memory) -> Memory:

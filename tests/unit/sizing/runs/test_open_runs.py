@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.pools import NOW
 from tests.support.run_looks import HOUR, MINUTE, RUN, SECOND, Looks, missed
-from utilitarian_operator.core.sizing.run_state import Outcome
-from utilitarian_operator.core.sizing.runs import MOST_OPEN
+from utilitarian_operator.core.sizing.runs.open_runs import MOST_OPEN
+from utilitarian_operator.core.sizing.runs.run_state import Outcome
 from utilitarian_operator.core.spec.by_hand import RunByHand
 
 TWICE = {"name": "twice", "start": "0 12,13 * * *"}

@@ -8,7 +8,7 @@ import pytest
 from tests.support.pools import NOW
 from tests.support.run_looks import HOUR, MINUTE, RUN, SECOND, Looks, missed
 from utilitarian_operator.core.sizing.memory_json import to_text
-from utilitarian_operator.core.sizing.run_state import Outcome
+from utilitarian_operator.core.sizing.runs.run_state import Outcome
 from utilitarian_operator.core.spec.by_hand import RunByHand
 from utilitarian_operator.core.status.change import Written, worth_writing
 

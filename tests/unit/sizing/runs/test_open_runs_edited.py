@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.pools import NOW, pool
 from tests.support.run_looks import HOUR, MINUTE, RUN, SECOND, Looks, missed
-from utilitarian_operator.core.sizing.run_state import Outcome
+from utilitarian_operator.core.sizing.runs.run_state import Outcome
 
 PREPARED = RUN | {"warmUp": "2h"}
 

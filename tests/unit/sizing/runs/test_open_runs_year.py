@@ -21,9 +21,9 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import from_text, past_from_text, past_to_text, to_text
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
-from utilitarian_operator.core.sizing.run_state import Outcome
+from utilitarian_operator.core.sizing.runs.run_state import Outcome
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 YEAR = 2028
 DAYS = [date(YEAR, 1, 1) + timedelta(days=day) for day in range(366)]
