@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.celery_versions import interpreter
 from tests.support.celery_workers import Application, running
+from tests.support.controlplane import REPOSITORY
 from tests.support.pace import takes_at_most
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.processes import Process
@@ -87,6 +88,34 @@ def queues_and_connections(rabbitmq: RabbitMQ, vhost: str) -> tuple[set[str], li
     rows = rabbitmq.api("GET", f"/api/vhosts/{quote(vhost, safe='')}/connections")
     names = [row["client_properties"].get("connection_name", "") for row in rows]
     return rabbitmq.queues(vhost), [name for name in names if name.startswith("utilitarian-operator")]
+
+
+ONE_AT_A_TIME = """
+from kombu import Queue
+
+from utilitarian.celery import app
+
+app.conf.task_queues = [Queue("orders", queue_arguments={arguments})]
+"""
+"""An application whose workers take turns at its queue."""
+
+
+@pytest.mark.parametrize("kind, counted", [("classic", 2), ("quorum", 1)])
+def test_of_a_queue_that_serves_one_consumer_at_a_time_the_workers_say_so(
+    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path, control: RemoteControl, kind: str, counted: int
+) -> None:
+    """A quorum queue counts none of those that wait for their turn."""
+    arguments = {"x-single-active-consumer": True, "x-queue-type": kind}
+    (tmp_path / "turns.py").write_text(ONE_AT_A_TIME.format(arguments=arguments))
+    path = {"PYTHONPATH": f"{tmp_path}:{REPOSITORY / 'worker'}:{REPOSITORY}"}
+    application = Application(rabbitmq.amqp_url(vhost), tmp_path, env=path, module="turns")
+    nodes = ["celery@one", "celery@two"]
+    with running(*(application.worker(it, *FLAGS, queues=["orders"], execution="solo") for it in ("one", "two"))):
+        said = control.holdings(nodes, queues=True)
+        assert {it: (held.consuming, held.single) for it, held in said.items()} == {
+            it: (("orders",), frozenset({"orders"})) for it in nodes
+        }
+        assert rabbitmq.depth(vhost, "orders").consumers == counted
 
 
 def test_an_idle_worker_and_what_it_holds_with_early_acknowledgement(

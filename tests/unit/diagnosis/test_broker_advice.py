@@ -51,6 +51,12 @@ def test_it_is_advised(version: str, queue: QueueSettings, longest: float, said:
     assert said in sentence
 
 
+def test_that_a_queue_serves_one_consumer_at_a_time_is_known_without_the_management_api() -> None:
+    snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 1, single=True)}, 0)})
+    (sentence,) = advice(FLEET, snapshot, {})
+    assert sentence.startswith("pool p, queue q: only one consumer at a time gets messages")
+
+
 @pytest.mark.parametrize(
     "version, queue, longest",
     [

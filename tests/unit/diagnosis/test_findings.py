@@ -44,6 +44,9 @@ def after(span: timedelta, *looks: FleetSnapshot, asked: Fleet = FLEET) -> tuple
 LEADERLESS = Present(0, 0, doubt=SILENT)
 """A quorum queue whose leader is away says that it is empty and has no consumer."""
 
+ONE_AT_A_TIME = Present(0, 1, single=True)
+"""A quorum queue with x-single-active-consumer says that it has one consumer, however many wait for their turn."""
+
 HEARD_THEN_SILENT = (snapshot(pod("a")), snapshot(pod("a", None)))
 
 
@@ -73,6 +76,12 @@ HEARD_THEN_SILENT = (snapshot(pod("a")), snapshot(pod("a", None)))
             PATIENCE.mute,
             "pod b is ready and has not answered",
             id="it does not answer, and its queue says nothing that counts",
+        ),
+        pytest.param(
+            (snapshot(pod("a"), pod("b", None), queue=ONE_AT_A_TIME),),
+            PATIENCE.mute,
+            "pod b is ready and has not answered",
+            id="it does not answer, and may be the one that its queue serves",
         ),
         pytest.param(HEARD_THEN_SILENT, PATIENCE.mute, "pod a is ready and has not answered", id="it fell silent"),
         pytest.param(
@@ -134,6 +143,11 @@ THREE_CAUSES = (
     "the control_exchange that spec.broker.controlExchange names (celery)",
     "worker_enable_remote_control on",
 )
+
+
+def test_a_busy_worker_of_one_thread_is_not_stuck_while_another_one_waits_for_its_turn() -> None:
+    look = of_one_pool(snapshot(pod("a", None), pod("b"), queue=ONE_AT_A_TIME))
+    assert ails(ALONE_SOLO, look, 2 * PATIENCE.mute) == ()
 
 
 def test_where_no_worker_ever_answers_the_causes_are_named_and_none_is_stuck() -> None:

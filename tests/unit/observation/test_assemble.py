@@ -21,6 +21,8 @@ HOLDS = PodSnapshot(
 DEAF = replace(HOLDS, name="b", held=WorkerLoad(0, 0, 0, 0, consuming=()))
 GOING = replace(HOLDS, name="c", marked=NOW)
 GOING_DEAF = replace(DEAF, name="d", marked=NOW)
+SINGLE = replace(HOLDS, held=WorkerLoad(2, 1, 3, 0, consuming=("queue",), single=frozenset({"queue"})))
+WAITS = replace(SINGLE, name="e", held=WorkerLoad(0, 0, 0, 0, consuming=("queue",), single=frozenset({"queue"})))
 LIMITED = replace(HOLDS, sample=WorkerLoad(0, 0, 0, 0, begun=1, limited=True))
 SILENT = replace(HOLDS, held=Unknown("worker a does not answer", NOW))
 STATS = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "stats"}}}
@@ -166,6 +168,10 @@ def test_the_workers_of_a_renamed_pool_are_the_fleets_and_what_they_hold_is_no_w
         pytest.param(0, [HOLDS], None, id="a consumer too few"),
         pytest.param(2, [HOLDS, DEAF], None, id="a consumer too many beside one that takes nothing"),
         pytest.param(1, [LIMITED], None, id="messages that wait for a rate limit are told nowhere"),
+        pytest.param(1, [SINGLE, WAITS], 4, id="one gets messages, and another waits for its turn"),
+        pytest.param(2, [SINGLE, WAITS], 4, id="who waits for a turn is counted, as a classic queue does"),
+        pytest.param(1, [SILENT, WAITS], None, id="the one that gets messages is silent"),
+        pytest.param(3, [SINGLE, WAITS], None, id="a consumer too many of a queue that serves one at a time"),
     ],
 )
 def test_what_is_unacknowledged_is_known_where_each_consumer_is_a_worker_that_said_what_it_holds(
@@ -173,6 +179,21 @@ def test_what_is_unacknowledged_is_known_where_each_consumer_is_a_worker_that_sa
 ) -> None:
     found = believed(pods, Sources({"queue": Depth(0, consumers)})).pools["pool"].unacked
     assert found == unacked if unacked is not None else isinstance(found, Unknown)
+
+
+def test_that_a_queue_serves_one_consumer_at_a_time_is_known_until_a_worker_says_otherwise() -> None:
+    def is_single(seen: Assembled) -> bool:
+        (queue,) = seen.pools["pool"].queues.values()
+        return isinstance(queue, Present) and queue.single
+
+    sources = Sources({"queue": Depth(0, 1)})
+    said = believed([SINGLE], sources)
+    gone = believed([], sources, said.beliefs, after=1)
+    silent = believed([SILENT], sources, gone.beliefs, after=2)
+    otherwise = believed([HOLDS], sources, silent.beliefs, after=3)
+    assert list(map(is_single, (said, gone, silent, otherwise))) == [True, True, True, False]
+    elsewhere = replace(SINGLE, held=WorkerLoad(0, 0, 0, 0, consuming=("q",), single=frozenset({"q"})))
+    assert believed([elsewhere], sources).beliefs.single == frozenset()
 
 
 @pytest.mark.parametrize("counts", [pytest.param(True, id="statistics"), pytest.param(False, id="depths alone")])

@@ -103,6 +103,9 @@ def test_a_worker_that_surely_took_no_message_holds_nothing_after_ten_minutes(lo
         pytest.param(((FIRST[0], {}), (THEN[0], {})), id="its queues are not known"),
         pytest.param((FIRST, ([well("a"), replace(hung(), ready=True)], consumed_by(1))), id="it is ready"),
         pytest.param((FIRST, ([well("a"), replace(hung(), gate=True)], consumed_by(1))), id="believed to consume"),
+        pytest.param(
+            (FIRST, (THEN[0], {"q": Present(0, 1, single=True)})), id="the one consumer that is counted may be it"
+        ),
     ],
 )
 def test_a_worker_that_may_have_taken_a_message_counts_as_busy(looks: tuple[Look, ...]) -> None:

@@ -1,5 +1,7 @@
 """A queue of one worker alone is no work of its pool, and no other worker is called stuck for not consuming it."""
 
+from typing import Any
+
 import pytest
 from celery.utils.nodenames import worker_direct
 from kombu import Exchange, Queue
@@ -8,7 +10,7 @@ from kombu.common import Broadcast
 from tests.support.pools import NOW
 from tests.support.worker_queues import CACHE, NOTHING, mute, pod, queues
 from utilitarian_operator.core.observation.model.pod import PodSnapshot
-from utilitarian_operator.core.observation.own_queues import learned, own
+from utilitarian_operator.core.observation.own_queues import learned, own, single
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,22 @@ from utilitarian_operator.core.observation.own_queues import learned, own
 )
 def test_a_queue_that_is_surely_one_workers_own(queue: Queue, is_own: bool) -> None:
     assert own("celery@shop-1", [queue.as_dict(recurse=True)]) == (frozenset({queue.name}) if is_own else frozenset())
+
+
+@pytest.mark.parametrize(
+    "arguments, is_single",
+    [
+        pytest.param({"x-single-active-consumer": True}, True, id="one at a time"),
+        pytest.param({"x-single-active-consumer": True, "x-queue-type": "quorum"}, True, id="of a quorum queue"),
+        pytest.param({"x-single-active-consumer": False}, False, id="not so"),
+        pytest.param({"x-max-priority": 3}, False, id="another argument"),
+        pytest.param(None, False, id="none"),
+        pytest.param(["x-single-active-consumer"], False, id="something else"),
+    ],
+)
+def test_a_queue_that_serves_one_consumer_at_a_time(arguments: Any, is_single: bool) -> None:
+    said = Queue("orders", Exchange("orders"), "orders").as_dict(recurse=True) | {"queue_arguments": arguments}
+    assert single([said]) == (frozenset({"orders"}) if is_single else frozenset())
 
 
 AT_RANDOM = tuple(Queue(f"w-{number}", Exchange("w"), f"{number}", auto_delete=True) for number in range(3))

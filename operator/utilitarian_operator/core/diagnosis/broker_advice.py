@@ -21,6 +21,7 @@ from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present, QueueSnapshot
 from utilitarian_operator.core.sizing.memory import FRESH, Memory, longest_seen
 from utilitarian_operator.core.sizing.when_due import longest_start_up_s
 from utilitarian_operator.core.wording import named, number, plural, seconds
@@ -62,8 +63,9 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
     found = [*_of_the_broker(settings, snapshot, fleet.patience), *_of_delayed_delivery(settings)]
     for pool in fleet.pools:
         memory = memories.get(pool.name, FRESH)
-        for queue in snapshot.pools[pool.name].queues:
-            found += _of_a_queue(pool, queue, memory, settings)
+        for name, queue in snapshot.pools[pool.name].queues.items():
+            found += _of_a_queue(pool, name, memory, settings)
+            found += _of_one_at_a_time(pool, name, queue, settings)
         found += _of_prefetch(pool, snapshot.pools[pool.name], memory)
         found += _of_later_tasks(pool, snapshot, settings)
         found += _of_tasks_never_begun(pool, snapshot.pools[pool.name])
@@ -122,13 +124,20 @@ def _of_a_queue(pool: Pool, queue: str, memory: Memory, settings: BrokerSettings
             f"pool {pool.name}, queue {queue}: a message is dropped after {number(limit)} deliveries (a worker's "
             "death counts as one for all that it held); set a policy with a dead-letter-exchange"
         )
-    if has.get("single-active-consumer") is True and pool.scaling.max > 1:
-        yield (
-            f"pool {pool.name}, queue {queue}: only one consumer at a time gets messages (x-single-active-consumer), "
-            f"and scaling.max is {number(pool.scaling.max)}; set it to 1"
-        )
     yield from _of_its_end(pool, queue, has)
     yield from _of_its_timeout(pool, queue, declared, memory, settings)
+
+
+def _of_one_at_a_time(pool: Pool, name: str, queue: QueueSnapshot, settings: BrokerSettings) -> Iterator[str]:
+    """By the management API, or by the pool's own workers."""
+    declared = settings.queues.get(name)
+    known = declared is not None and declared.settings.get("single-active-consumer") is True
+    said = isinstance(queue, Present) and queue.single
+    if (known or said) and pool.scaling.max > 1:
+        yield (
+            f"pool {pool.name}, queue {name}: only one consumer at a time gets messages (x-single-active-consumer), "
+            f"and scaling.max is {number(pool.scaling.max)}; set it to 1"
+        )
 
 
 def _of_its_end(pool: Pool, queue: str, has: Mapping[str, Any]) -> Iterator[str]:

@@ -227,13 +227,14 @@ def _symptoms(
 ) -> Iterator[tuple[str, _Symptom]]:
     """What each worker that ought to consume shows.
 
-    A queue whose leader is away says that nothing consumes it: what is in doubt is no sign.
+    A queue whose leader is away says that nothing consumes it: what is in doubt is no sign. Nor is the word of one that
+    hands messages to one consumer at a time.
     """
     serving = [pod for pod in seen.pods if pod.serves]
     there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
     consumed = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
     heard = bool(before) or any(map(_answered, seen.pods))
-    sure = {name: it.consumers for name, it in seen.queues.items() if isinstance(it, Present) and it.doubt is None}
+    sure = {name: it.consumers for name, it in seen.queues.items() if isinstance(it, Present) and _is_sure(it)}
     unclaimed = {name: consumers - _consume(name, consumed) for name, consumers in sure.items()}
     for pod in serving:
         word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
@@ -244,6 +245,11 @@ def _symptoms(
             # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
             none_consumes = bool(idle) and (all(idle) if pool.is_catch_all else any(idle))
             yield from _of_a_silent_one(pool, pod, waits, none_consumes=none_consumes, heard=heard)
+
+
+def _is_sure(queue: Present) -> bool:
+    """Whether a queue's consumers are all that it has."""
+    return queue.doubt is None and not queue.single
 
 
 def _never_ready(

@@ -56,12 +56,14 @@ class Beliefs:
         contradicted: what is known of a figure of the statistics that a queue contradicts, by queue.
         own_queues: what a catch-all's workers said of its queues.
         beginnings: what is known of the workers that have yet to begin, by pool name.
+        single: queues of which workers said last that they hand messages to one consumer at a time.
     """
 
     unseen: Mapping[str, datetime] = field(default_factory=dict)
     contradicted: Mapping[str, Contradiction | None] = field(default_factory=dict)
     own_queues: Learned = field(default_factory=Learned)
     beginnings: Mapping[str, Beginnings] = field(default_factory=dict)
+    single: frozenset[str] = frozenset()
 
     def silent(self, pod: str, why: str, now: datetime) -> Unknown:
         """What a worker holds that says nothing."""
@@ -125,7 +127,7 @@ def assemble(
     seen = with_foreign(fleet, _with_held_by_removed(pools, removed), sources.consuming, neighbours, removed)
     found = {pool.name: _with_own_alone(pool, seen[pool.name], statistics, doubts) for pool in fleet.pools}
     leftover = {name: it for name, it in removed.items() if it.replicas is not None}
-    beliefs = Beliefs(doubts.since, look.contradicted, look.own_queues, look.beginnings)
+    beliefs = Beliefs(doubts.since, look.contradicted, look.own_queues, look.beginnings, look.single)
     return Assembled(found, leftover, removed, broker, statistics, mute, beliefs)
 
 
@@ -164,10 +166,12 @@ class _Look:
         self._broker, self._statistics = broker, statistics
         self.contradicted, self.beginnings = dict(before.contradicted), dict(before.beginnings)
         self.own_queues = before.own_queues
+        self.single = before.single
 
     def pools(self, objects: Mapping[str, PoolSnapshot]) -> dict[str, PoolSnapshot]:
         """Each pool with its queues and its workers."""
         consumers = consumers_by_answers(pod for pool in objects.values() for pod in pool.pods)
+        self.single = self._one_at_a_time(objects)
         named = {queue for pool in self._fleet.pools for queue in pool.queues}
         pools = {}
         for pool in self._fleet.pools:
@@ -182,6 +186,16 @@ class _Look:
             unacked = unlearned or self._unacked(pool, seen, pods)
             pools[pool.name] = changed(there, queues=seen, pods=pods, unacked=unacked, unlearned=unlearned)
         return pools
+
+    def _one_at_a_time(self, objects: Mapping[str, PoolSnapshot]) -> frozenset[str]:
+        """The fleet's queues that hand messages to one consumer at a time, by the last word of those that consume them.
+
+        It is known when they have gone, too: the pool is advised of it, and the next ones may be silent at first.
+        """
+        words = [pod.word for pool in objects.values() for pod in pool.pods if pod.word is not None]
+        told = {queue for word in words for queue in word.consuming or ()}
+        known = (self._before.single - told).union(*(word.single for word in words))
+        return known & {queue for pool in self._fleet.pools for queue in self._before.queues(pool)}
 
     def _with_blank(self, pods: tuple[PodSnapshot, ...], known: Beginnings) -> tuple[PodSnapshot, ...]:
         return with_blank(pods, known, self._doubts.now, self._fleet.patience.starts_within)
@@ -207,7 +221,8 @@ class _Look:
         ready, why = doubted(name, depth.ready, depth.consumers, counted, serving)
         doubt = self._doubts.of(f"queue {name}", why)
         most = max(ready, counted.ready) if counted else ready
-        return Present(ready, depth.consumers, counted.unacked if counted else None, most, doubt)
+        unacked = counted.unacked if counted else None
+        return Present(ready, depth.consumers, unacked, most, doubt, single=name in self.single)
 
     def _unacked(self, pool: Pool, queues: Mapping[str, QueueSnapshot], pods: tuple[PodSnapshot, ...]) -> Count:
         if self._statistics is not None:
@@ -239,7 +254,8 @@ def _with_own_alone(pool: Pool, seen: PoolSnapshot, statistics: Unknown | None, 
 def why_not_told(present: Mapping[str, Present], pods: tuple[PodSnapshot, ...], *, others: bool = False) -> str | None:
     """Why the workers' own words don't tell what is unacknowledged; None: they do.
 
-    They do where the consumers on each queue are exactly the pool's workers.
+    They do where the consumers on each queue are exactly the pool's workers; of a queue that hands messages to one at a
+    time the others may not be counted.
 
     Args:
         present: the pool's queues that answered, by name.
@@ -251,7 +267,7 @@ def why_not_told(present: Mapping[str, Present], pods: tuple[PodSnapshot, ...], 
     remedy = "" if others else "; no broker.stats"
     least, most = (sum(not takes_nothing(pod) for pod in pods) for pods in (staying, workers))
     for name, snapshot in present.items():
-        if snapshot.consumers < least or (snapshot.consumers > most and not others):
+        if (snapshot.consumers < least and not snapshot.single) or (snapshot.consumers > most and not others):
             ours = plural(len(staying), "worker")
             return f"queue {name} has {plural(snapshot.consumers, 'consumer')}, the pool {ours}{remedy}"
     limited = next((pod.name for pod in staying if pod.sample is not None and pod.sample.limited), None)

@@ -71,10 +71,14 @@ def begun(
 
 
 def _explained(queues: Mapping[str, QueueSnapshot], consumers: Mapping[str, int]) -> bool:
-    """Whether all queues are seen, and no more consumers than there are workers that say so."""
+    """Whether all queues are seen, and no more consumers than there are workers that say so.
+
+    Those that wait for their turn may not be counted: then the one that is may be any of them.
+    """
     if not queues or any(isinstance(queue, Unknown) for queue in queues.values()):
         return False
-    return all(it.consumers <= consumers.get(name, 0) for name, it in queues.items() if isinstance(it, Present))
+    there = {name: it for name, it in queues.items() if isinstance(it, Present)}
+    return all(not it.single and it.consumers <= consumers.get(name, 0) for name, it in there.items())
 
 
 def _seen_since(pod: PodSnapshot, before: Beginnings, now: datetime) -> datetime:

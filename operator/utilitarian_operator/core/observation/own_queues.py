@@ -55,6 +55,22 @@ def passing(queues: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(queue["name"] for queue in queues if queue.get("exclusive") or queue.get("auto_delete"))
 
 
+def single(queues: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Those of a worker's queues that hand messages to one consumer at a time, as the application declares them.
+
+    No policy can make a queue such a one, and RabbitMQ refuses a worker that declares it otherwise than it is.
+
+    Args:
+        queues: as the worker tells them.
+    """
+    return frozenset(queue["name"] for queue in queues if _arguments(queue).get("x-single-active-consumer") is True)
+
+
+def _arguments(queue: Mapping[str, Any]) -> Mapping[str, Any]:
+    said = queue.get("queue_arguments")
+    return said if isinstance(said, dict) else {}
+
+
 def _is_own(node: str, queue: Mapping[str, Any]) -> bool:
     name, host = str(queue["name"]), node.partition("@")[2]
     fanout = (queue.get("exchange") or {}).get("type") == "fanout"

@@ -29,7 +29,7 @@ from utilitarian_operator.core.never_started import surely_run
 from utilitarian_operator.core.observation.counted.worked import Word
 from utilitarian_operator.core.observation.expiring import Expiring
 from utilitarian_operator.core.observation.model.pod import WorkerLoad
-from utilitarian_operator.core.observation.own_queues import own, passing
+from utilitarian_operator.core.observation.own_queues import own, passing, single
 from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
 
 GLANCES, GLANCE_EACH_S = 3, 0.08
@@ -327,6 +327,7 @@ def _held(answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks
         consuming=_names(answers[QUEUES][node]) if QUEUES in answers else None,
         own=own(node, answers[QUEUES][node] if QUEUES in answers else ()),
         passing=passing(answers[QUEUES][node] if QUEUES in answers else ()),
+        single=single(answers[QUEUES][node] if QUEUES in answers else ()),
         first_due=min((it for task in answers["scheduled"][node] if (it := eta(task.get("eta"), now))), default=None),
         limited=not tasks.limited.isdisjoint(totals or ()),
         never_begun=len(answers["active"][node]) - len(active),

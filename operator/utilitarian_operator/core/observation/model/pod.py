@@ -25,6 +25,7 @@ class WorkerLoad:
         never_begun: tasks that it calls active and will never run.
         own: those of `consuming` that are surely this worker's alone.
         passing: those of `consuming` that are deleted with their last consumer.
+        single: those of `consuming` that hand messages to one consumer at a time.
         took_s: seconds until it answered.
         alone: whether it runs its tasks in the thread that answers, one at a time.
         up_s: seconds since it started; None where it does not say.
@@ -42,6 +43,7 @@ class WorkerLoad:
     never_begun: int = 0
     own: frozenset[str] = frozenset()
     passing: frozenset[str] = frozenset()
+    single: frozenset[str] = frozenset()
     took_s: float = 0.0
     alone: bool = False
     up_s: float | None = None
