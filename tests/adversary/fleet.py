@@ -152,12 +152,6 @@ def takes_s(pool: Object) -> float:
     return _seconds(pool["scaling"]["taskDuration"])
 
 
-def mean_s(pool: Object) -> float:
-    """Seconds that they take on average; 0 of a pool whose tasks beat sends."""
-    sent = [SENT[it] for it in queues_of(pool) if it in SENT]
-    return max(((least + most) / 2 for least, most, _ in sent), default=0.0)
-
-
 def idle_after_s(pool: Object) -> float:
     """Seconds for which its last worker waits for another task."""
     return _seconds(pool["scaling"]["idleAfter"])

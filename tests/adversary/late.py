@@ -4,14 +4,12 @@ from statistics import fmean
 from typing import Any
 
 from tests.adversary.controllers import controller
-from tests.adversary.fleet import asked_for, consumes_again, mean_s, promise_s, queues_of, takes_s
+from tests.adversary.fleet import asked_for, consumes_again, promise_s, queues_of, takes_s
 from tests.adversary.invariants import DRAINING
 from tests.adversary.neighbour import fleet_of
 
-LEAST_GUESS = 0.2
-"""Of what its tasks take, that a pool says or has seen of others: where that is far off, the first of them are late."""
-TIMES, STARTS_IN_S = 1.0, 30.0
-"""What a task is taken for is learned from those before it, and a worker has yet to start."""
+STARTS_IN_S = 30.0
+"""A worker has yet to start."""
 
 MIDDLE = 50
 """The priority of a pool that says none."""
@@ -37,17 +35,16 @@ class Late:
             asked = asked_for(world.spec, pool) or {}
             queues = [world.rabbit.queues[it] for it in queues_of(asked) if it in world.rabbit.queues]
             waiting = [since for queue in queues for it in queue.ready if (since := it.waits_since(now)) is not None]
-            longest = world.invariants.late(TIMES * promise_s(asked) + STARTS_IN_S)
             waits = now - max(min(waiting, default=now), free, world.disturbed_at)
-            if waits > longest and not self._are_others(queues):
+            if not waiting or waits <= world.invariants.late(promise_s(asked) + STARTS_IN_S):
+                continue
+            if waits > world.invariants.late(self._longer(asked) * promise_s(asked) + STARTS_IN_S):
                 world.invariants.breach("late", f"{pool}: a task has waited for {waits:.0f} s, and it has room", pool)
 
     def _is_free(self, pool: str) -> bool:
         world = self._world
         asked, live = asked_for(world.spec, pool), world.server.get("deployments", f"{world.name}-{pool}")
         if asked is None or live is None or not world.sees_all or not isinstance(asked["scaling"]["max"], int):
-            return False
-        if takes_s(asked) < LEAST_GUESS * mean_s(asked):
             return False
         if world.full or world.quota is not None or world.rabbit.refused_until > world.loop.now:
             return False
@@ -63,12 +60,16 @@ class Late:
         # What it takes to replace a child process is no part of what a task takes, as far as workers tell.
         return all(it is not None and it.hears and it.slow_until < world.loop.now for it in workers)
 
-    def _are_others(self, queues: list[Any]) -> bool:
-        """Whether those that wait take far longer than those before them: what is learned is a mean of many."""
-        names = {it.name for it in queues}
-        before = [it.seconds for it in self._world.rabbit.tasks if it.queue in names and it.starts]
-        waiting = [it.seconds for queue in queues for it in queue.ready]
-        return bool(before) and fmean(before) < LEAST_GUESS * fmean(waiting)
+    def _longer(self, asked: Any) -> float:
+        """How many times longer its tasks take than a pool can know: they are started later by as much.
+
+        It knows what it was asked to take them for, and those that have ended.
+        """
+        names = set(queues_of(asked))
+        tasks = [it for it in self._world.rabbit.tasks if it.queue in names]
+        ended, to_do = ([it.seconds for it in tasks if bool(it.ended) is whether] for whether in (True, False))
+        known = min([takes_s(asked), *([fmean(ended)] if ended else [])])
+        return max(1.0, fmean(to_do) / known)
 
     def _takes_back(self, asked: Any) -> bool:
         """Whether a pool has its own back, where no other can have a place: none is as urgent as it is."""
