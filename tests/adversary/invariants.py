@@ -237,10 +237,19 @@ class Invariants:
         wanted = spec["image"], [it["value"] for it in spec.get("env") or ()]
         for name, pod in world.server.objects["pods"].items():
             ours = POOL in pod["metadata"]["labels"] and fleet_of(name) == world.name and self._is_owned(pod)
-            if ours and not leaving(pod) and _made_of(pod) != wanted:
+            early = self._still_takes(name, pod) if self._is_of_removed(pod) else _made_of(pod) != wanted
+            if ours and not leaving(pod) and early:
                 self.breach(
                     "told-too-early", f"rolled out, generation {generation}, and {name} is not", "told-too-early"
                 )
+
+    def _is_of_removed(self, pod: Object) -> bool:
+        return asked_for(self._world.spec, pod["metadata"]["labels"].get(POOL, "")) is None
+
+    def _still_takes(self, name: str, pod: Object) -> bool:
+        """Whether a worker takes tasks, as can be seen: of a pool that was removed it may end those that it has."""
+        worker = self._world.kubelet.workers.get(name)
+        return worker is not None and is_ready(pod) and worker.hears and bool(worker.consuming)
 
     def _is_owned(self, pod: Object) -> bool:
         """Whether the Deployment that made a pod is there: else it is about to be collected."""
