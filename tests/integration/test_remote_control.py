@@ -90,6 +90,29 @@ def queues_and_connections(rabbitmq: RabbitMQ, vhost: str) -> tuple[set[str], li
     return rabbitmq.queues(vhost), [name for name in names if name.startswith("utilitarian-operator")]
 
 
+@pytest.mark.parametrize(
+    "limit, says",
+    [
+        ("vhost-limits/{vhost}/max-queues", "makes no more queues: the limit of the vhost is reached"),
+        ("user-limits/{user}/max-channels", "opens no more channels: the limit of its user is reached"),
+    ],
+)
+def test_a_limit_that_keeps_workers_from_being_asked_is_named(
+    rabbitmq: RabbitMQ, vhost: str, limit: str, says: str
+) -> None:
+    user = f"limited-in-{vhost}"
+    rabbitmq.make_user(user, "hunter2")
+    rabbitmq.grant(user, vhost)
+    path = f"/api/{limit.format(vhost=vhost, user=user)}"
+    rabbitmq.api("PUT", path, {"value": 0})
+    try:
+        url = rabbitmq.amqp_url(vhost).replace(f"{rabbitmq.user}:{rabbitmq.password}", f"{user}:hunter2")
+        with closing(RemoteControl(url)) as control, pytest.raises(BrokerUnreachable, match=f"{says}; raise it"):
+            control.holdings(["celery@one"])
+    finally:
+        rabbitmq.api("DELETE", path)
+
+
 ONE_AT_A_TIME = """
 from kombu import Queue
 

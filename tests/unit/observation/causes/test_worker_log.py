@@ -19,7 +19,11 @@ amqp.exceptions.PreconditionFailed: Queue.declare: (406) PRECONDITION_FAILED - {
 Sentry: shutting down
 """
 ALIKE = "the queue exists with other arguments than the application declares: make them alike, or delete it when empty"
-TOO_LONG = "a task held its message for longer than the broker's consumer_timeout: make that longer"
+TOO_LONG = "a message was not acknowledged within consumer_timeout: make it longer than tasks run or wait"
+LIMITED = (
+    "a limit of the broker is reached (of connections, channels or queues): raise it (rabbitmqctl set_vhost_limits or "
+    "set_user_limits, or rabbitmq.conf), or use fewer"
+)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +66,35 @@ TOO_LONG = "a task held its message for longer than the broker's consumer_timeou
             id="no vhost",
         ),
         pytest.param(
+            "Connection.open: (530) NOT_ALLOWED - access to vhost 'hunter2' refused for user 'hunter2': connection "
+            "limit (9) is reached",
+            f"530 NOT_ALLOWED; {LIMITED}",
+            id="the vhost's limit of connections",
+        ),
+        pytest.param(
+            "Connection.open: (530) NOT_ALLOWED - connection refused for user 'hunter2': user connection limit (9) is "
+            "reached",
+            f"530 NOT_ALLOWED; {LIMITED}",
+            id="the user's limit of connections",
+        ),
+        pytest.param(
+            "(530) NOT_ALLOWED - number of channels opened for user 'hunter2' has reached the maximum allowed user "
+            "limit of (1)",
+            f"530 NOT_ALLOWED; {LIMITED}",
+            id="the user's limit of channels",
+        ),
+        pytest.param(
+            "Queue.declare: (406) PRECONDITION_FAILED - cannot declare queue 'amr': queue limit in vhost 'hunter2' (2) "
+            "is reached",
+            f"406 PRECONDITION_FAILED (queue amr); {LIMITED}",
+            id="the vhost's limit of queues",
+        ),
+        pytest.param(
+            "(530) NOT_ALLOWED - access to vhost 'hunter2' refused for user 'hunter2': vhost 'hunter2' is down",
+            "530 NOT_ALLOWED; the virtual host is down: rabbitmqctl restart_vhost",
+            id="the vhost is down",
+        ),
+        pytest.param(
             "(406) PRECONDITION_FAILED - first\n(404) NOT_FOUND - no exchange 'hunter2' in vhost '/'",
             "404 NOT_FOUND; its log has why",
             id="the last of several",
@@ -76,7 +109,9 @@ WORDS = st.text(st.sampled_from("secret' q-_:,()\n"), max_size=30)
 OURS = frozenset(
     broker_refusal(f"({code}) {name} - {words}")
     for code, name in _CODES.items()
-    for words in (*("inequivalent arg", "timed out", "access to queue", "vhost", "x"),)
+    for words in (
+        *("inequivalent arg", "timed out", "access to queue", "vhost", "vhost is down", "limit is reached", "x"),
+    )
 )
 
 

@@ -61,7 +61,7 @@ def broker_errors(
     except NotAllowed as error:
         raise not_allowed(str(error.reply_text), place) from error
     except PreconditionFailed as error:  # it did answer
-        raise BrokerUnreachable(f"{place} ended the call: PRECONDITION_FAILED; its log has why") from error
+        raise BrokerUnreachable(_failed_precondition(str(error.reply_text), place)) from error
     except ssl.SSLError as error:
         raise untrusted(error, place) from error
     except GONE as error:
@@ -100,8 +100,18 @@ def right(said: str) -> str:
     return f"the right `{found[1]}` on {_THINGS[found[2]]}" if found[1] else f"access to {_THINGS[found[2]]}"
 
 
+def _failed_precondition(said: str, place: str) -> str:
+    if "queue limit" in said:
+        of = "the vhost" if "in vhost" in said else "the broker"
+        return (
+            f"{place} makes no more queues: the limit of {of} is reached; raise it (rabbitmqctl set_vhost_limits, or "
+            "rabbitmq.conf), or delete queues that nothing uses"
+        )
+    return f"{place} ended the call: PRECONDITION_FAILED; its log has why"
+
+
 def not_allowed(said: str, place: str) -> BrokerError:
-    """Why RabbitMQ opens no connection although the login is right, and what to do.
+    """Why RabbitMQ opens no connection, or no channel, although the login is right, and what to do.
 
     Args:
         said: RabbitMQ's own words (NOT_ALLOWED).
@@ -112,6 +122,12 @@ def not_allowed(said: str, place: str) -> BrokerError:
         return BrokerUnreachable(
             f"{place} takes no more connections: the limit of {of} is reached; raise it (rabbitmqctl set_vhost_limits "
             "or set_user_limits, or rabbitmq.conf), or close connections"
+        )
+    if "number of channels" in said:
+        of = "its user" if "for user" in said else "a node"
+        return BrokerUnreachable(
+            f"{place} opens no more channels: the limit of {of} is reached; raise it (rabbitmqctl set_user_limits, or "
+            "rabbitmq.conf), or close connections"
         )
     if "is down" in said:
         return BrokerUnreachable(f"{place} says that the URL's virtual host is down; rabbitmqctl restart_vhost")

@@ -59,12 +59,19 @@ _ARGUMENTS = frozenset(
 )
 """Arguments of a queue or an exchange that are named; another one could be any word."""
 
+_RAISE = (
+    "a limit of the broker is reached (of connections, channels or queues): raise it (rabbitmqctl set_vhost_limits or "
+    "set_user_limits, or rabbitmq.conf), or use fewer"
+)
+
 _REMEDIES = (
     (
         "inequivalent arg",
         "the queue exists with other arguments than the application declares: make them alike, or delete it when empty",
     ),
-    ("timed out", "a task held its message for longer than the broker's consumer_timeout: make that longer"),
+    ("timed out", "a message was not acknowledged within consumer_timeout: make it longer than tasks run or wait"),
+    (r"limit .*is reached|number of channels", _RAISE),
+    (r"^NOT_ALLOWED.*is down", "the virtual host is down: rabbitmqctl restart_vhost"),
     (r"^ACCESS_REFUSED access to", "give the workers' user that right"),
     (r"^ACCESS_REFUSED", "correct user or password of the workers' broker URL"),
     (r"^NOT_ALLOWED.*vhost", "correct the virtual host of the workers' broker URL, or the rights in it"),

@@ -63,6 +63,18 @@ WORD = "geheim"
             "restart_vhost",
             id="the vhost is down",
         ),
+        pytest.param(
+            "number of channels opened for user 'geheim' has reached the maximum allowed user limit of (1)",
+            BrokerUnreachable,
+            "opens no more channels: the limit of its user is reached",
+            id="the user's limit of channels",
+        ),
+        pytest.param(
+            "number of channels opened on node 'geheim' has reached the maximum allowed limit of (1)",
+            BrokerUnreachable,
+            "opens no more channels: the limit of a node is reached",
+            id="the node's limit of channels",
+        ),
         pytest.param("something new geheim", LoginRefused, "NOT_ALLOWED; its log has why", id="what is not known yet"),
     ],
 )
@@ -106,6 +118,24 @@ ERRORS: dict[str, tuple[BaseException, type[BrokerError], str]] = {
         PreconditionFailed(f"PRECONDITION_FAILED - inequivalent arg '{WORD}'", (50, 10), "Queue.declare"),
         BrokerUnreachable,
         "ended the call: PRECONDITION_FAILED; its log has why",
+    ),
+    "the limit of queues of a vhost": (
+        PreconditionFailed(
+            f"PRECONDITION_FAILED - cannot declare queue '{WORD}': queue limit in vhost '{WORD}' (2) is reached",
+            (50, 10),
+            "Queue.declare",
+        ),
+        BrokerUnreachable,
+        "makes no more queues: the limit of the vhost is reached; raise it (rabbitmqctl set_vhost_limits",
+    ),
+    "the limit of queues of a broker": (
+        PreconditionFailed(
+            f"PRECONDITION_FAILED - cannot declare queue '{WORD}': queue limit in cluster (2) is reached",
+            (50, 10),
+            "Queue.declare",
+        ),
+        BrokerUnreachable,
+        "makes no more queues: the limit of the broker is reached",
     ),
     "a broker that ends": (
         ConnectionForced(f"broker forced connection closure with reason '{WORD}'"),
