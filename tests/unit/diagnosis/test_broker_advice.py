@@ -41,8 +41,6 @@ def having(queue: QueueSettings, **settings: object) -> QueueSettings:
         pytest.param("3.10.8", having(CLASSIC, single_active_consumer=True), 0, "scaling.max is 10", id="one consumer"),
         pytest.param("3.10.8", having(CLASSIC, auto_delete=True), 0, "with its last consumer", id="auto-delete"),
         pytest.param("3.10.8", having(CLASSIC, expires=3_600_000), 0, "was not used for 1h (expires)", id="expires"),
-        pytest.param("3.10.8", CLASSIC, 1500, "unless rabbitmq.conf says otherwise", id="a long task"),
-        pytest.param("4.0.5", having(CLASSIC, consumer_timeout=60_000), 50, "its consumer_timeout is 1m", id="its own"),
     ],
 )
 def test_it_is_advised(version: str, queue: QueueSettings, longest: float, said: str) -> None:
@@ -62,12 +60,10 @@ def test_that_a_queue_serves_one_consumer_at_a_time_is_known_without_the_managem
     [
         pytest.param(None, QUORUM, 9000, id="an unknown version"),
         pytest.param("next", QUORUM, 0, id="a version that is none"),
-        pytest.param("4.0.5", None, 9000, id="an unknown queue"),
+        pytest.param("4.0.5", None, 0, id="an unknown queue"),
         pytest.param("3.10.8", QUORUM, 0, id="no limit before 4.0"),
         pytest.param("4.0.5", having(QUORUM, dead_letter_exchange="dlx"), 0, id="dead letters"),
         pytest.param("4.0.5", having(QUORUM, delivery_limit=-1), 0, id="no limit by its own word"),
-        pytest.param("3.10.8", CLASSIC, 60, id="short tasks"),
-        pytest.param("4.3.1", CLASSIC, 9000, id="no timeout on classic queues from 4.3 on"),
     ],
 )
 def test_nothing_is_said_of_what_is_well_or_unknown(version: str | None, queue: QueueSettings, longest: float) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.diagnosis.consumer_timeout import timeout_advice
 from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_advice
 from utilitarian_operator.core.diagnosis.silence import SAYS_TOO_MUCH, causes
 from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.observation.broker_settings import (
     TOO_LARGE,
     BrokerSettings,
-    QueueSettings,
     at_least,
     delivery_limit,
 )
@@ -28,12 +28,6 @@ from utilitarian_operator.core.wording import named, number, plural, seconds
 
 MOST = 20
 """Sentences of advice at a time; the others follow when these are done."""
-
-CONSUMER_TIMEOUT = timedelta(minutes=30)
-"""RabbitMQ's own from 3.8.17 on; its configuration may say otherwise, and can't be read from outside."""
-
-NEAR = 0.8
-"""Part of a limit that a task may take before it is said."""
 
 MOST_NAMED = 5
 """Workers of a pool that are named in one sentence."""
@@ -64,8 +58,9 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
     for pool in fleet.pools:
         memory = memories.get(pool.name, FRESH)
         for name, queue in snapshot.pools[pool.name].queues.items():
-            found += _of_a_queue(pool, name, memory, settings)
+            found += _of_a_queue(pool, name, settings)
             found += _of_one_at_a_time(pool, name, queue, settings)
+        found += timeout_advice(pool, snapshot.pools[pool.name], memory, settings, snapshot.at)
         found += _of_prefetch(pool, snapshot.pools[pool.name], memory)
         found += _of_later_tasks(pool, snapshot, settings)
         found += _of_tasks_never_begun(pool, snapshot.pools[pool.name])
@@ -113,7 +108,7 @@ def _none_answers(snapshot: FleetSnapshot, waits: Patience) -> bool:
     )
 
 
-def _of_a_queue(pool: Pool, queue: str, memory: Memory, settings: BrokerSettings) -> Iterator[str]:
+def _of_a_queue(pool: Pool, queue: str, settings: BrokerSettings) -> Iterator[str]:
     declared = settings.queues.get(queue)
     if declared is None:
         return
@@ -125,7 +120,6 @@ def _of_a_queue(pool: Pool, queue: str, memory: Memory, settings: BrokerSettings
             "death counts as one for all that it held); set a policy with a dead-letter-exchange"
         )
     yield from _of_its_end(pool, queue, has)
-    yield from _of_its_timeout(pool, queue, declared, memory, settings)
 
 
 def _of_one_at_a_time(pool: Pool, name: str, queue: QueueSnapshot, settings: BrokerSettings) -> Iterator[str]:
@@ -156,24 +150,6 @@ def _of_its_end(pool: Pool, queue: str, has: Mapping[str, Any]) -> Iterator[str]
             f"pool {pool.name}, queue {queue}: the broker deletes it, with the tasks in it, when it was not used for "
             f"{after} (expires): the operator's own questions keep it, and without an operator nothing does while "
             "the pool sleeps; set scaling.min to 1, or take expires away"
-        )
-
-
-def _of_its_timeout(
-    pool: Pool, queue: str, declared: QueueSettings, memory: Memory, settings: BrokerSettings
-) -> Iterator[str]:
-    """From 4.3 on quorum queues alone have the timeout."""
-    own = declared.settings.get("consumer-timeout")
-    if settings.version is None or (at_least(settings.version, 4, 3) and declared.kind != "quorum"):
-        return
-    known = isinstance(own, int)
-    limit = timedelta(milliseconds=own) if isinstance(own, int) else CONSUMER_TIMEOUT
-    if longest_seen(memory) >= NEAR * limit.total_seconds():
-        whose = "its" if known else "unless rabbitmq.conf says otherwise, its"
-        yield (
-            f"pool {pool.name}, queue {queue}: the longest task took {seconds(longest_seen(memory))}; {whose} "
-            f"consumer_timeout is {format_duration(limit)}, after which a worker with an unacknowledged message is cut "
-            "off; make it longer"
         )
 
 
