@@ -115,13 +115,15 @@ class ApiServer:
     def put(self, plural: str, body: Object) -> Object:
         """A new state of an object."""
         self.version += 1
+        name = body["metadata"]["name"]
         body = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
-        self.objects[plural][body["metadata"]["name"]] = body
+        kind = "MODIFIED" if name in self.objects[plural] else "ADDED"
+        self.objects[plural][name] = body
         if plural == "pods":
             past = self._past[body["metadata"]["uid"]]
             past.append((self._loop.now, body))
             del past[:-KEPT]
-        self._tell("MODIFIED", plural, body)
+        self._tell(kind, plural, body)
         return body
 
     def add(self, plural: str, body: Object) -> Object:

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 import utilitarian_operator.cli.run  # noqa: F401 - every module is there before something is put in its place
-from tests.adversary import broker_connection, faults, fleet, people, rest
+from tests.adversary import broker_connection, faults, fleet, garbage, people, rest
 from tests.adversary import plan as plans
 from tests.adversary.api_requests import Weather
 from tests.adversary.api_server import NAMESPACE, ApiServer, Object
@@ -26,7 +26,7 @@ from tests.adversary.awake import Awake
 from tests.adversary.beats import Beats
 from tests.adversary.controllers import Deployments, controller
 from tests.adversary.disruptions import Drains
-from tests.adversary.garbage import WITH_PODS, collect
+from tests.adversary.garbage import WITH_PODS
 from tests.adversary.invariants import Breach, Invariants
 from tests.adversary.kubelet import Kubelet
 from tests.adversary.late import Late
@@ -213,7 +213,7 @@ class World:
         self.server.remove(plural, name)
         if live is not None and plural in {*WITH_PODS, people.RESOURCES}:
             self.deployments.forget(name)
-            collect(self, plural, live["metadata"]["uid"])
+            garbage.collect(self, plural, live["metadata"]["uid"])
 
     @property
     def sees(self) -> bool:
@@ -395,8 +395,10 @@ class World:
         self.moments.over()
         self.kubelet.nodes.all_well()
 
-    def _changed(self, _: str, plural: str, body: Object) -> None:
+    def _changed(self, event: str, plural: str, body: Object) -> None:
         name = body["metadata"]["name"]
+        if event == "ADDED":
+            garbage.made(self, plural, body)
         if plural == "deployments":
             self.deployments.changed(name)
         elif plural == "statefulsets":
