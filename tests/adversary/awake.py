@@ -37,7 +37,7 @@ class Awake:
         self._sent = len(tasks)
         self._idle = {pool: before.get(pool, now) for pool in world.made_of if self._is_idle(pool)}
         for pool, idle in self._idle.items():
-            since = max(idle, world.disturbed_at)
+            since = max(idle, world.disturbed_at, world.machine.set_at)  # then it is waited for idleAfter anew
             asked = asked_for(world.spec, pool) or {}
             live = world.server.get("deployments", f"{world.name}-{pool}")
             there = 0 if live is None else live["spec"].get("replicas", 1)

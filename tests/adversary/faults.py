@@ -170,7 +170,7 @@ def _lag(world: Any, fault: Fault) -> None:
 
 def _clock(world: Any, fault: Fault) -> None:
     largest = 5 if fault.b < 0.3 else 120 if fault.b < 0.6 else 7200
-    world.machine.wrong_by += (fault.a - 0.5) * 2 * largest
+    world.machine.set_clock(world.machine.wrong_by + (fault.a - 0.5) * 2 * largest)
     steering.clock_stepped(world)
     world.log(f"the operator's clock is wrong by {world.machine.wrong_by:.1f} s")
 

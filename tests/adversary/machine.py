@@ -32,7 +32,11 @@ class Machine:
 
     def __init__(self, loop: VirtualLoop, seed: int) -> None:
         self._loop, self._random = loop, random.Random(seed)
-        self.wrong_by = 0.0
+        self.wrong_by, self.set_at = 0.0, 0.0
+
+    def set_clock(self, wrong_by: float) -> None:
+        """The wall clock is set, to so many seconds more than it is."""
+        self.wrong_by, self.set_at = wrong_by, self._loop.now
 
     def true(self) -> datetime:
         """The time everywhere else."""
