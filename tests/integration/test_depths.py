@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import timedelta
 from urllib.parse import quote
 
+import amqp
 import pytest
 
 from tests.support.pace import takes_at_most
@@ -45,6 +46,25 @@ def test_ready_messages_and_consumers(rabbitmq: RabbitMQ, vhost: str, reader: De
             "missing": None,
         }
         assert list(reader.read(queues)) == queues
+
+
+@pytest.mark.parametrize("kind, counted", [("classic", 0), ("quorum", 1)])
+def test_a_quorum_queue_counts_a_consumer_that_was_cancelled_until_it_has_acknowledged_all(
+    rabbitmq: RabbitMQ, vhost: str, reader: DepthReader, kind: str, counted: int
+) -> None:
+    """As a worker that takes nothing more, and finishes what it holds."""
+    rabbitmq.declare(vhost, kind, arguments={"x-queue-type": kind})
+    rabbitmq.publish(vhost, kind, ["{}"] * 2)
+    with rabbitmq.connection(vhost) as connection, connection.channel() as channel:
+        held: list[amqp.Message] = []
+        channel.basic_qos(0, 1, a_global=False)
+        tag = channel.basic_consume(kind, callback=held.append)
+        while not held:
+            connection.drain_events(timeout=SOON.total_seconds())
+        channel.basic_cancel(tag)
+        assert reader.read([kind]) == {kind: Depth(1, counted)}
+        channel.basic_ack(held[0].delivery_tag)
+        wait_until(lambda: reader.read([kind]) == {kind: Depth(1, 0)}, within=SOON)
 
 
 def test_a_thousand_queues_in_one_read(rabbitmq: RabbitMQ, vhost: str, reader: DepthReader) -> None:

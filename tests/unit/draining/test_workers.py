@@ -86,7 +86,7 @@ def test_a_worker_that_is_not_seen_to_run_may_be_a_consumer_that_is_there(
 ) -> None:
     """Its watch stands still while its container starts: it is asked, and has yet to answer."""
     gone = released("a", running=False, held=SILENT, marked=NOW - timedelta(seconds=ago_s))
-    seen = replace(snapshot(gone, reported=said(1, 0)), foreign=foreign)
+    seen = replace(snapshot(gone, reported=said(1, 0)), foreign=foreign, unexplained=bool(foreign))
     (worker,) = pool_workers(POOL, seen, NOW).workers
     assert worker.empty is empty
     assert steps(seen, 0) == ([Resize(0, ("a",))] if empty else [drain.CancelConsumers("a", ("q",))])

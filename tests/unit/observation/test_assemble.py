@@ -21,6 +21,7 @@ HOLDS = PodSnapshot(
 DEAF = replace(HOLDS, name="b", held=WorkerLoad(0, 0, 0, 0, consuming=()))
 GOING = replace(HOLDS, name="c", marked=NOW)
 GOING_DEAF = replace(DEAF, name="d", marked=NOW)
+LEFT = replace(GOING, held=WorkerLoad(2, 1, 3, 0, consuming=()))
 SINGLE = replace(HOLDS, held=WorkerLoad(2, 1, 3, 0, consuming=("queue",), single=frozenset({"queue"})))
 WAITS = replace(SINGLE, name="e", held=WorkerLoad(0, 0, 0, 0, consuming=("queue",), single=frozenset({"queue"})))
 LIMITED = replace(HOLDS, sample=WorkerLoad(0, 0, 0, 0, begun=1, limited=True))
@@ -162,6 +163,9 @@ def test_the_workers_of_a_renamed_pool_are_the_fleets_and_what_they_hold_is_no_w
         pytest.param(2, [HOLDS, GOING], 8, id="one that goes and still consumes"),
         pytest.param(1, [HOLDS, GOING], 8, id="one that goes and no longer consumes, as its word will say"),
         pytest.param(1, [HOLDS, GOING_DEAF], 4, id="one that goes and consumes no longer"),
+        pytest.param(2, [HOLDS, LEFT], 8, id="one that goes, consumes no longer, and counts until it has acknowledged"),
+        pytest.param(1, [HOLDS, LEFT], 8, id="the same, of a classic queue"),
+        pytest.param(3, [HOLDS, LEFT], None, id="a consumer too many beside it"),
         pytest.param(1, [HOLDS, DEAF], 4, id="one that stays and takes nothing, by its own word"),
         pytest.param(0, [DEAF], 0, id="no worker takes anything"),
         pytest.param(2, [HOLDS], None, id="a consumer too many"),

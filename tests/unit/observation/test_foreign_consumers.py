@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.looks import FLEET, IDLE, SILENT, pod, snapshot
-from tests.support.pools import fleet
+from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
@@ -23,18 +23,31 @@ def test_the_workers_of_another_resource_are_named_as_such() -> None:
     assert named["work"].strangers == ("celery@old-1", "celery@old-2 (of UtilitarianWorkerPool shop/old)")
 
 
+LEFT = replace(IDLE, active=1, consuming=())
+
+
 @pytest.mark.parametrize(
     "look",
     [
         pytest.param(snapshot(pod("a"), pod("b")), id="as many as workers"),
         pytest.param(snapshot(pod("a"), pod("b", None)), id="one says nothing"),
         pytest.param(snapshot(pod("a"), pod("b", leaving=True)), id="one leaves and still consumes"),
+        pytest.param(
+            snapshot(pod("a"), pod("b", LEFT, marked=NOW)), id="one has left its quorum queue and holds a task"
+        ),
         pytest.param(snapshot(pod("a"), queue=Missing()), id="no queue"),
         pytest.param(snapshot(pod("a"), queue=SILENT), id="not seen"),
     ],
 )
 def test_our_own_are_not_foreign(look: FleetSnapshot) -> None:
     assert seen_with(look).pools["work"].foreign == {}
+
+
+def test_a_consumer_may_be_one_that_is_not_seen_yet_and_not_the_worker_that_left() -> None:
+    """A classic queue doesn't count one that left it."""
+    looks = (snapshot(pod("a"), pod("b", LEFT, marked=NOW), consumers=count) for count in (1, 2, 3))
+    found = [seen_with(look).pools["work"] for look in looks]
+    assert [(it.unexplained, it.foreign) for it in found] == [(False, {}), (True, {}), (True, {"q": 1})]
 
 
 def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:

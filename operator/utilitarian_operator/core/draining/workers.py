@@ -53,7 +53,7 @@ def pool_workers(
         told: pods whose workers were just told to consume.
     """
     patience = now + ABOUT_TO_RUN if pool is None else now + pool.drain_timeout if gives_back else NEVER
-    since = now - MAY_BE_UNHEARD if snapshot.foreign else now
+    since = now - MAY_BE_UNHEARD if snapshot.unexplained else now
     workers = [_worker(pod, _later(pod, patience, gone=pool is None), told, since, now) for pod in snapshot.pods]
     silent = any(pod.running and pod.staying and not isinstance(pod.held, WorkerLoad) for pod in snapshot.pods)
     return PoolWorkers(

@@ -255,7 +255,7 @@ def why_not_told(present: Mapping[str, Present], pods: tuple[PodSnapshot, ...], 
     """Why the workers' own words don't tell what is unacknowledged; None: they do.
 
     They do where the consumers on each queue are exactly the pool's workers; of a queue that hands messages to one at a
-    time the others may not be counted.
+    time the others may not be counted. A quorum queue counts a worker that has left it until it has acknowledged all.
 
     Args:
         present: the pool's queues that answered, by name.
@@ -265,7 +265,8 @@ def why_not_told(present: Mapping[str, Present], pods: tuple[PodSnapshot, ...], 
     workers = [pod for pod in pods if pod.running]
     staying = [pod for pod in workers if pod.staying]
     remedy = "" if others else "; no broker.stats"
-    least, most = (sum(not takes_nothing(pod) for pod in pods) for pods in (staying, workers))
+    least = sum(not takes_nothing(pod) for pod in staying)
+    most = sum(not takes_nothing(pod) or _holds_messages(pod) for pod in workers)
     for name, snapshot in present.items():
         if (snapshot.consumers < least and not snapshot.single) or (snapshot.consumers > most and not others):
             ours = plural(len(staying), "worker")
@@ -286,6 +287,10 @@ def told_unacked(pods: Iterable[PodSnapshot]) -> Count:
 def takes_nothing(pod: PodSnapshot) -> bool:
     """Whether a worker says itself that it consumes no queue."""
     return isinstance(pod.held, WorkerLoad) and pod.held.consuming == ()
+
+
+def _holds_messages(pod: PodSnapshot) -> bool:
+    return isinstance(pod.held, WorkerLoad) and pod.held.unacked > 0
 
 
 def _with_held_by_removed(

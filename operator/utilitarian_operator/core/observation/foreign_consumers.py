@@ -1,12 +1,13 @@
 """Which consumers of a fleet's queues are not the fleet's own workers: counts and names."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.labels import node_name
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Present
 
@@ -22,7 +23,8 @@ def with_foreign(
 
     A worker counts on the queues that it says it consumes, also those of another pool (a catch-all consumes all that
     the application knows). One that says nothing counts on those that its command names, which may be another pool's
-    by now; a catch-all's, whose command names none, on those that it has learned from others.
+    by now; a catch-all's, whose command names none, on those that it has learned from others. So does one that has left
+    its queues and holds messages: a quorum queue counts it until it has acknowledged them (RabbitMQ 3.10, measured).
 
     Args:
         fleet: what runs.
@@ -31,19 +33,16 @@ def with_foreign(
         neighbours: the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
         removed: pools that are no longer asked for and whose workers are there still, by name.
     """
-    ours = _ours(fleet, snapshots, removed)
+    surely, ours = (_ours(fleet, snapshots, removed, left=left) for left in (False, True))
     nodes = {node_name(pod.name) for each in (snapshots, removed) for it in each.values() for pod in it.pods}
     result = {}
     for name, snapshot in snapshots.items():
-        foreign = {
-            queue: seen.consumers - ours[queue]
-            for queue, seen in snapshot.queues.items()
-            if isinstance(seen, Present) and seen.consumers > ours[queue]
-        }
+        there = {queue: it.consumers for queue, it in snapshot.queues.items() if isinstance(it, Present)}
         result[name] = snapshot
-        if foreign:
+        foreign = {queue: number - ours[queue] for queue, number in there.items() if number > ours[queue]}
+        if any(number > surely[queue] for queue, number in there.items()):
             named = tuple(_named(node, neighbours) for node in _names(foreign, consuming, nodes))
-            result[name] = replace(snapshot, foreign=foreign, strangers=named)
+            result[name] = replace(snapshot, foreign=foreign, strangers=named, unexplained=True)
     return result
 
 
@@ -52,16 +51,25 @@ def _named(node: str, theirs: Mapping[str, str]) -> str:
     return f"{node} (of UtilitarianWorkerPool {theirs[node]})" if node in theirs else node
 
 
-def _ours(fleet: Fleet, snapshots: Mapping[str, PoolSnapshot], removed: Mapping[str, PoolSnapshot]) -> Counter[str]:
-    """Workers of the fleet by queue."""
+def _ours(
+    fleet: Fleet, snapshots: Mapping[str, PoolSnapshot], removed: Mapping[str, PoolSnapshot], *, left: bool
+) -> Counter[str]:
+    """Workers of the fleet by queue; with `left` also those that have left it and hold messages."""
     silent = {pool.name: pool.queues or tuple(snapshots[pool.name].queues) for pool in fleet.pools}
     there = [(snapshots[name].pods, queues) for name, queues in silent.items()]
     count: Counter[str] = Counter()
     for pods, queues in (*there, *((it.pods, ()) for it in removed.values())):
         for pod in pods:
-            said = None if pod.word is None else pod.word.consuming
-            count.update(() if not pod.running else set(pod.queues or queues) if said is None else said)
+            count.update(_counted(pod, pod.queues or queues, left=left) if pod.running else ())
     return count
+
+
+def _counted(pod: PodSnapshot, queues: Collection[str], *, left: bool) -> set[str]:
+    """The queues on which a worker counts; those that its command names are given."""
+    said = None if pod.word is None else pod.word.consuming
+    if pod.word is None or said is None:
+        return set(queues)
+    return {*said, *(queues if left and pod.word.unacked else ())}
 
 
 def _names(foreign: Mapping[str, int], consuming: Mapping[str, tuple[str, ...]], ours: set[str]) -> tuple[str, ...]:

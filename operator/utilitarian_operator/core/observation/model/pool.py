@@ -25,6 +25,8 @@ class PoolSnapshot:
         replicas: what the Deployment asks for; None while there is no Deployment.
         foreign: consumers that are no workers of this fleet, by queue; a queue without any is not in it.
         strangers: names of workers that consume one of the queues and are not the fleet's, as far as they answer.
+        unexplained: whether a queue has more consumers than workers of the fleet that consume it; also where one that
+            has left it may be counted still.
         pod_failure: why it can't have the pods that it asks for; None if nothing is wrong.
         arrived: tasks that came to the queues since the last look, by the broker's count; None without statistics.
         left: messages acknowledged since the last look, by the broker's count; None without statistics.
@@ -39,6 +41,7 @@ class PoolSnapshot:
     replicas: int | None = None
     foreign: Mapping[str, int] = field(default_factory=dict)
     strangers: tuple[str, ...] = ()
+    unexplained: bool = False
     pod_failure: PodFailure | None = None
     arrived: int | None = None
     left: int | None = None
