@@ -24,8 +24,8 @@ SCHEDULED_EACH_S = 300
 MAX_WORKERS = 8
 SETTLES_IN_S, WAITS_S = 60.0, 35.0
 """How long a pool takes to its rest that waits for so long before its last worker goes (the one of `_pool`)."""
-COUNTED_S, REFRESHED_EACH_S = 60.0, 40.0
-"""Over which time what comes is counted at least, and how late a status says what has changed of it."""
+COUNTED_S, SEEN_IN_S, REFRESHED_EACH_S = 60.0, 30.0, 40.0
+"""Over which time what comes is counted at least, and how late it is seen (`awake`) and a status says what changed."""
 LIMIT = 4
 """One return more than the operator may cause by putting a pool to sleep again and again."""
 ENDS_BEFORE_S = 450
@@ -137,7 +137,7 @@ def settles_in_s(pool: Object) -> float:
     """Seconds after its last task in which a pool may go to rest, and forget what came: it counts over its promise."""
     scaling = pool["scaling"]
     idle, calm, promise = (_seconds(scaling[it]) for it in ("idleAfter", "stabilization", "drainWithin"))
-    counted = promise + REFRESHED_EACH_S if promise > COUNTED_S else 0.0
+    counted = promise + SEEN_IN_S + REFRESHED_EACH_S if promise > COUNTED_S else 0.0
     return max(SETTLES_IN_S + idle + calm - WAITS_S, counted)
 
 

@@ -27,7 +27,12 @@ SECOND = timedelta(seconds=1)
 
 def pod(name: str, word: WorkerLoad | None = DEAF, **more: bool) -> PodSnapshot:
     fields = {"ready": True, "running": True, "leaving": False, **more}
-    return PodSnapshot(name, **fields, held=Unknown("does not answer", NOW), sample=word)
+    return PodSnapshot(name, **fields, held=Unknown("does not answer", NOW) if word is None else word, sample=word)
+
+
+def silent(name: str, earlier: WorkerLoad, **more: bool) -> PodSnapshot:
+    """What it says is not believed, or it says nothing."""
+    return replace(pod(name, None, **more), sample=earlier)
 
 
 def chosen(
@@ -47,11 +52,15 @@ WORKING = replace(DEAF, active=1)
 @pytest.mark.parametrize(
     "pods, expected",
     [
+        pytest.param(
+            (silent("a", DEAF, deaf=True), pod("b")), "a", id="it was told to consume, and says that it does not"
+        ),
         pytest.param((pod("a"), pod("b")), "a", id="the longest first"),
         pytest.param((pod("a", WORKING), pod("b")), "b", id="not while it works"),
         pytest.param((pod("a", replace(DEAF, reserved=1)), pod("b")), "b", id="not while it holds a message"),
         pytest.param((pod("a", replace(DEAF, scheduled=1)), pod("b")), "b", id="not while it holds a task for later"),
         pytest.param((pod("a", None), pod("b")), "b", id="not while it may work"),
+        pytest.param((silent("a", DEAF), pod("b")), "b", id="not while it may work since it said that it did not"),
         pytest.param((pod("a"), pod("b", leaving=True)), None, id="one at a time: another goes"),
         pytest.param((pod("a"), pod("b", ready=False)), None, id="one at a time: another comes"),
     ],

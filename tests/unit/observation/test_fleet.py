@@ -289,3 +289,21 @@ def test_what_a_worker_may_have_taken_was_not_dropped(
         read = Readings(NOW + timedelta(seconds=second), "fleet", broker, broker, pods=pods)
         found, sightings = fleet_snapshot(fleet(), read, sightings)
     assert {queue: it.tasks for queue, it in found.dropped.items()} == dropped
+
+
+@pytest.mark.parametrize(
+    "said, ago, believed, deaf",
+    [
+        pytest.param(replace(IDLE, consuming=()), 1.0, False, True, id="told to consume, and says that it does not"),
+        pytest.param(replace(IDLE, consuming=()), 9.0, False, False, id="it said so some time ago"),
+        pytest.param(replace(IDLE, consuming=()), 1.0, True, False, id="it is believed"),
+        pytest.param(replace(IDLE, consuming=("q",)), 1.0, False, False, id="it consumes"),
+        pytest.param(replace(IDLE, consuming=(), active=1), 1.0, False, False, id="it works"),
+    ],
+)
+def test_a_worker_is_deaf_by_what_it_says_now(said: WorkerLoad, ago: float, believed: bool, deaf: bool) -> None:
+    answer = {NODES[0]: WorkerAnswer(said, 100.0 - ago)}
+    workers = BrokerSnapshot(100.0, samples=answer, answers=answer if believed else {})
+    read = Readings(NOW, "fleet", workers, BrokerSnapshot(100.0), pods=store(1).children(PODS, KEY))
+    found, _ = fleet_snapshot(fleet(), read, Sightings(NOW))
+    assert found.pools["a"].pods[0].deaf is deaf

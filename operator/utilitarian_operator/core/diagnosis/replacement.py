@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.diagnosis.findings import SymptomHistory
 from utilitarian_operator.core.moments import apart
-from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 
 SEEN_WITHIN = timedelta(seconds=10)
@@ -50,12 +50,13 @@ def replacement(
     if last is not None and apart(now, last.at) < (SEEN_WITHIN if last.pods.issuperset(stuck) else AGAIN_AFTER):
         return None
     # One that never came up may still do so: others say that it holds nothing, and not it, not by its own.
-    words = {pod.name: None if pod.blank else pod.word for pod in seen.pods}
-    for name in stuck:
-        word = words[name]
-        if now - symptoms.since[name] >= pool.drain_timeout or (word is not None and word.nothing):
-            return name
-    return None
+    idle = {pod.name for pod in seen.pods if not pod.blank and _says_that_it_holds_nothing(pod)}
+    return next((it for it in stuck if it in idle or now - symptoms.since[it] >= pool.drain_timeout), None)
+
+
+def _says_that_it_holds_nothing(pod: PodSnapshot) -> bool:
+    """Now, and not some time ago: it may have taken a task since, and be silent by that."""
+    return pod.deaf or (isinstance(pod.held, WorkerLoad) and pod.held.nothing)
 
 
 def _never_came_up(pod: PodSnapshot) -> bool:

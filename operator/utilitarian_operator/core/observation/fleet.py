@@ -18,7 +18,7 @@ from utilitarian_operator.core.observation.counted.dropped import Drops
 from utilitarian_operator.core.observation.counted.starts import Starts, with_starts
 from utilitarian_operator.core.observation.counted.worked import Worked
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
-from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import QueueSnapshot
 from utilitarian_operator.core.observation.model.usage import PodUsage
@@ -243,10 +243,12 @@ class _Look:
         held = self._before.beliefs.silent(name, why, now) if answer is None else answer
         by_itself = self._kept.of(name, pod_by_itself, name, body)
         sample = seen.sample(node, seen.at - sampled_s)
+        deaf = answer is None and _takes_and_holds_nothing(seen.sample(node, seen.at - ANSWER_HOLDS_S))
         sample = None if sample is None else no_older(sample, by_itself.running_since, now)
         worked = seen.worked.get(node)
         usage = used(self._read.usage.get(name), worked, self._before.metered.get(name))
-        pod = changed(by_itself, held=held, caught_up=name not in self._read.behind, sample=sample, usage=usage)
+        behind = name in self._read.behind
+        pod = changed(by_itself, held=held, caught_up=not behind, sample=sample, deaf=deaf, usage=usage)
         return self._with_done(pod, body, worked)
 
     def _with_done(self, pod: PodSnapshot, body: ReadOnlyObject, worked: Worked | None) -> PodSnapshot:
@@ -255,6 +257,10 @@ class _Look:
         self.worked[pod.name] = worked
         created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
         return with_done(pod, created, worked, self._before.worked.get(pod.name), self._before.began)
+
+
+def _takes_and_holds_nothing(said: WorkerLoad | None) -> bool:
+    return said is not None and said.consuming == () and said.nothing
 
 
 def _may_take(pod: PodSnapshot) -> bool:

@@ -71,6 +71,7 @@ class PodSnapshot:
         leaves_by: until when it may finish what it holds, where it is being deleted.
         held: what its worker holds; Unknown when it did not answer or was not asked.
         sample: what its worker last said, some seconds ago perhaps; good for averages, never for stopping it.
+        deaf: whether it says now that it holds and consumes nothing, and is not believed: it was told to consume again.
         completed: tasks it ended since the last look, by its answers; None while it is not known.
         slot_seconds: what they took since then, and those that run; None as above.
         lasted_s: seconds of the task that it ended since the last look and was silent through; 0 where none was.
@@ -94,6 +95,7 @@ class PodSnapshot:
     leaving: bool
     held: WorkerLoad | Unknown
     sample: WorkerLoad | None = None
+    deaf: bool = False
     completed: int | None = None
     slot_seconds: float | None = None
     lasted_s: float = 0.0
