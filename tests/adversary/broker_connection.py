@@ -138,7 +138,7 @@ class Connection:
             raise NotFound(f"NOT_FOUND - no queue '{name}' in vhost '/'", (50, 10), "Queue.declare")
         if rabbit.loop.now < rabbit.zero_until:
             return name, 0, 0
-        return name, len(queue.ready), len(queue.consumers)
+        return name, len(queue.ready), rabbit.consumers_of(queue)
 
 
 class Mailbox:

@@ -110,6 +110,13 @@ class RabbitMQ:
         queue.exists = True
         return queue
 
+    def consumers_of(self, queue: Queue) -> int:
+        """As the broker counts them: of a quorum queue also who has cancelled and holds messages of it."""
+        if queue.limit is None:
+            return len(queue.consumers)
+        held = [it for it in self.workers.values() if it.connected and it.unacked_of(queue.name)]
+        return len({*queue.consumers, *held})
+
     def delete(self, name: str) -> None:
         """A person deletes a queue that is empty and unused: who sends to it next makes it again."""
         queue = self.queues.get(name)

@@ -67,7 +67,7 @@ class Model:
         self._workers[name].kill("world: the machine was lost", after=NOTICED_AFTER_S)
 
     def consumers(self) -> int:
-        return len(self._rabbit.declare(QUEUE).consumers)
+        return self._rabbit.consumers_of(self._rabbit.declare(QUEUE))
 
     def ended(self, name: str) -> bool:
         return not self._workers[name].alive

@@ -30,6 +30,16 @@ class QuorumContract:
         scene.send(5, LONG_S, due_in_s=HOUR_S)
         scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (Holds(scheduled=2), Counts(3, 2)))
 
+    def test_a_worker_that_takes_nothing_more_is_a_consumer_until_it_holds_nothing(self, scene: QuorumScene) -> None:
+        scene.quorum(LIMIT)
+        scene.worker(ONE, late=LATE)
+        scene.send(1, SHORT_S)
+        scene.wait(lambda: scene.holds(ONE) == Holds(1))
+        scene.cancel(ONE)
+        scene.wait(lambda: (scene.holds(ONE), scene.consumers()) == (Holds(1), 1))
+        scene.wait(lambda: (scene.holds(ONE), scene.consumers()) == (Holds(), 0))
+        assert scene.done() == 1
+
 
 class LongQuorumContract:
     """The same, of which each case takes several workers one after the other, or a task."""
