@@ -7,6 +7,7 @@ from tests.support.pools import NOW, fleet
 from tests.support.worker_pods import NOTHING, SILENT, WORKS, pod, released, said, snapshot
 from utilitarian_operator.core.diagnosis.findings import SLOW_DRAIN, examine
 from utilitarian_operator.core.draining.plan import (
+    SHOWN_WITHIN,
     PendingScaleDown,
     Progress,
     drain_plans,
@@ -19,6 +20,7 @@ from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.reported import Reported
 from utilitarian_operator.core.sizing.decision import Step, start
 
@@ -92,6 +94,31 @@ def test_who_was_stepped_down_by_holds_no_place_while_it_is_not_shown_that_it_go
         assert drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), decisions, before)["pool"].resize == wanted
     fewer = replace(seen, replicas=1)
     assert drain_plans(FLEET, FleetSnapshot(NOW, {"pool": fewer}), decisions, before)["pool"].resize == Resize(2)
+
+
+@pytest.mark.parametrize(
+    "seen, done",
+    [
+        pytest.param(snapshot(pod("a"), released("b"), reported=said(1, 1)), True, id="one is left, by the Deployment"),
+        pytest.param(snapshot(pod("a"), released("b"), reported=said(2, 1)), False, id="two are left"),
+        pytest.param(snapshot(pod("a"), released("b"), reported=None), False, id="it says nothing"),
+        pytest.param(
+            snapshot(pod("a"), released("b"), reported=said(1, 1, observed=False)), False, id="of a spec before"
+        ),
+        pytest.param(
+            snapshot(pod("a"), released("b"), pod("c"), reported=said(2, 1)), False, id="it has yet to count a new one"
+        ),
+    ],
+)
+def test_by_the_deployments_word_a_pod_has_gone_that_no_watch_shows_to_go(seen: PoolSnapshot, done: bool) -> None:
+    """Five seconds later it held a place, and the pool grew beyond its maximum."""
+    asked = PendingScaleDown(frozenset({"b"}), frozenset({"a"}), NOW)
+    (kept, wrong) = reviewed({"pool": asked}, FleetSnapshot(NOW, {"pool": seen}))
+    assert (kept["pool"].done, wrong) == (done, {})
+    later = NOW + 2 * SHOWN_WITHIN
+    assert Progress(departures=kept).departing("pool", later) == (frozenset("b") if done else frozenset())
+    gone = FleetSnapshot(later, {"pool": snapshot(pod("a"), reported=said(1, 1))})
+    assert reviewed(kept, gone) == ({}, {})
 
 
 def test_a_silent_worker_of_a_pool_that_was_removed_is_told_to_take_nothing_more_of_the_queues_in_its_command() -> None:

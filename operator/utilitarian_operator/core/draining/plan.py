@@ -46,11 +46,13 @@ class PendingScaleDown:
         going: released pods that it must take.
         others: pods that it must not take; one whose container doesn't run may go as well.
         at: the look at which it was asked for.
+        done: whether the Deployment has said since that all of them have gone, whatever the watch of pods shows.
     """
 
     going: frozenset[str]
     others: frozenset[str]
     at: datetime
+    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,10 @@ class Progress:
         return {pod: at for pod, at in self.told.items() if apart(now, at) < TOLD_AGAIN_AFTER}
 
     def departing(self, pool: str, now: datetime) -> frozenset[str]:
-        """The pods that were just stepped down by."""
+        """The pods that were just stepped down by, or surely have gone, and are not shown to go."""
         last = self.departures.get(pool)
-        return last.going if last is not None and apart(now, last.at) < SHOWN_WITHIN else frozenset()
+        counts = last is not None and (last.done or apart(now, last.at) < SHOWN_WITHIN)
+        return last.going if last is not None and counts else frozenset()
 
     def after(
         self,
@@ -186,7 +189,7 @@ def reviewed(
         if victims:
             wrong[pool] = victims
         elif seen is not None and not is_over(departure, seen):
-            left[pool] = departure
+            left[pool] = departure if departure.done or not is_done(departure, seen) else replace(departure, done=True)
     return left, wrong
 
 
@@ -199,6 +202,17 @@ def wrong_victims(departure: PendingScaleDown, seen: PoolSnapshot) -> tuple[str,
 def is_over(departure: PendingScaleDown, seen: PoolSnapshot) -> bool:
     """Whether all pods that were to go have gone, or are on their way."""
     return not departure.going & {pod.name for pod in seen.pods if not pod.leaving}
+
+
+def is_done(departure: PendingScaleDown, seen: PoolSnapshot) -> bool:
+    """Whether a step down is done by the Deployment's word, which comes by a watch of its own.
+
+    It counted each pod that was there when the step down was asked for.
+    """
+    there = [pod.name for pod in seen.pods if not pod.leaving]
+    before = sum(name in departure.going or name in departure.others for name in there)
+    still = sum(name in departure.going for name in there)
+    return seen.reported is not None and seen.reported.observed and seen.reported.pods <= before - still
 
 
 def may_go(seen: PoolSnapshot, grace: timedelta, now: datetime) -> bool:
