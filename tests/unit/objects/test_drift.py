@@ -171,6 +171,24 @@ def test_what_is_held_of_an_object_is_in_memory_once() -> None:
     assert known_applied(held, wanted, {"Deployment": {}}, NOW) is held
 
 
+def test_what_was_applied_without_an_answer_was_applied_all_the_same() -> None:
+    """An edit, its opposite whose answer was lost, and the edit again: another client was blamed for the second one."""
+    fields = {"f:metadata": {"f:annotations": {f"f:{HASH}": {}}}, "f:spec": {"f:paused": {}}}
+
+    def as_applied(digest: str) -> dict[str, Any]:
+        there = answer(digest, paused=False)
+        there["metadata"]["managedFields"] = [{**MANAGED[0], "fieldsV1": fields}]
+        return there
+
+    held = {DEPLOYED: applied(as_applied("2"), NOW, asked("2", paused=False))}
+    back = [Wanted(asked("1", paused=False), "spec")]
+    assert known_applied(held, back, {"Deployment": {"fleet-a": as_applied("2")}}, NOW) == held
+    held = dict(known_applied(held, back, {"Deployment": {"fleet-a": as_applied("1")}}, NOW))
+    assert held[DEPLOYED].digest == "1"
+    again = all_applied([as_applied("2")], [Wanted(asked("2", paused=False), "spec")], held, NOW)
+    assert not again[DEPLOYED].again
+
+
 def test_an_object_that_is_just_as_an_operator_before_left_it_counts_as_applied() -> None:
     fields = {"f:metadata": {"f:annotations": {f"f:{HASH}": {}}}, "f:spec": {"f:paused": {}}}
     there = answer(paused=False)

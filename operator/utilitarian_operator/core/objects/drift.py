@@ -102,11 +102,19 @@ def known_applied(
     for key, it in asked.items():
         body, last = live.get(it.kind, {}).get(it.name), held.get(key)
         if body is not None and last is not None:
-            new[key] = _as_seen(last, body)
+            new[key] = _answered(_as_seen(last, body), it.manifest, body)
         elif body is not None and carries(it.manifest, body):
             new[key] = applied(body, now, it.manifest)
     held = _of_what_is(held, asked, live)
     return held if all(held.get(key) is it for key, it in new.items()) else {**held, **new}
+
+
+def _answered(last: Applied, manifest: Object, live: Object) -> Applied:
+    """With what an apply asked for whose answer was lost, where the object shows that it took effect."""
+    asked = _digest(manifest)
+    if last.digest == asked or _digest(live) != asked or not asked:
+        return last
+    return changed(last, digest=asked, again=False, generation=live["metadata"].get("generation") or 0)
 
 
 def _of_what_is(
