@@ -166,7 +166,7 @@ async def test_series_may_come_and_go_while_a_page_is_made() -> None:
     gauge = board.gauge("workers", "Workers.", labels)
     waited = OurHistogram(registry, "wake_seconds", "Seconds.", labels, (10, 100))
     page, pages = MetricsPage(registry, lambda: 0.0, lambda: 0.0), 0
-    for number in range(examples(200, fewest=40)):
+    for number in range(examples(200, fewest=10)):
         making = asyncio.create_task(page())
         while not making.done():
             for pool in map(str, range(50)):
