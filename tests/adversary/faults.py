@@ -97,8 +97,8 @@ def _worker(world: Any, a: float) -> Any:
 def _mute(world: Any, fault: Fault, *, hung: bool = False) -> None:
     worker, until = _worker(world, fault.a), world.loop.now + 2 * fault.lasts
     if worker is not None:
-        worker.mute_until = until
-        worker.hung_until = until if hung else worker.hung_until
+        worker.mute_until = max(worker.mute_until, until)  # one that hangs stays silent
+        worker.hung_until = max(worker.hung_until, until) if hung else worker.hung_until
         if fault.lasts > HELPLESS_AFTER_S:
             worker.helpless.append((world.loop.now, until))
 
