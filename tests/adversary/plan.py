@@ -58,6 +58,8 @@ MOMENTS = ("mark", "gate", "step-down", "step-up", "start", "rollout", "lease")
 AT_MOMENTS, SHARE = "moments", 0.5
 """With this family half of the faults, of whichever family, wait for one of them."""
 LASTS_S = (2.0, 10.0, 40.0)
+MOST_OF_ONE = 0.9999
+"""Of a share of four places: one that is rounded to 1 strikes what is behind the last."""
 ROUND_S, SHORT_OF_S = 300, 54
 """A world ends a moment before a scheduled run would begin, so that its last minute is one at rest."""
 SEEN_WITHIN_S = 90.0
@@ -75,7 +77,7 @@ class Fault:
         at: seconds since the world began.
         kind: what.
         lasts: seconds, where it has an end.
-        a, b: between 0 and 1: what it strikes, and how hard.
+        a, b: from 0 to below 1: what it strikes, and how hard.
         when: what it waits for from then on, one of `MOMENTS`; empty: nothing.
     """
 
@@ -176,14 +178,18 @@ def drawn(
             round(rng.uniform(FIRST_AT_S, end), 2),
             rng.choice(kinds),
             round(rng.choice(LASTS_S) * rng.uniform(0.5, 1.5), 2),
-            round(rng.random(), 4),
-            round(rng.random(), 4),
+            _share(rng),
+            _share(rng),
         )
         for _ in range(rng.randint(2, most))
     ]
     if AT_MOMENTS in families:
         faults = [replace(it, when=rng.choice(MOMENTS)) if rng.random() < SHARE else it for it in faults]
     return tuple(sorted(faults, key=lambda it: it.at))
+
+
+def _share(rng: random.Random) -> float:
+    return min(round(rng.random(), 4), MOST_OF_ONE)
 
 
 def read(path: Path) -> Scenario:

@@ -15,6 +15,12 @@ def test_the_last_fault_comes_before_a_world_is_cured(hours: float) -> None:
     assert max(at) < cured
 
 
+@pytest.mark.parametrize("seed", [645225], ids=["drawn-close-to-one"])
+def test_what_a_fault_strikes_is_there(seed: int) -> None:
+    shares = [share for fault in plans.of_seed(seed, 0.16).plan for share in (fault.a, fault.b)]
+    assert 0.99 < max(shares) < 1
+
+
 def test_every_family_is_drawn_by_its_weight() -> None:
     drawn = [plans.by_weight(seed) for seed in range(3000)]
     times = Counter(family for families in drawn for family in families)
