@@ -125,6 +125,41 @@ def test_a_run_beside_which_the_next_one_has_begun_is_over_when_its_work_is_done
     assert (looks.open, looks.past) == ([("run", NOW + HOUR)], [("run", Outcome.DONE)])
 
 
+ANOTHER = {"name": "another", "start": "5 12 * * *", "finishWithin": "6h"}
+
+
+@pytest.mark.parametrize("warm_up", ["0s", "2m"])
+@pytest.mark.parametrize("restart", [False, True], ids=["", "restarted"])
+@pytest.mark.parametrize(
+    "begins, unseen",
+    [
+        pytest.param(5 * MINUTE + SECOND, 4 * MINUTE, id="at-its-start"),
+        pytest.param(5 * MINUTE - SECOND, 4 * MINUTE, id="seen-a-moment-before"),
+        pytest.param(6 * MINUTE, 3 * MINUTE, id="not-seen-meanwhile"),
+    ],
+)
+def test_a_run_that_was_done_is_not_late_by_the_work_of_a_run_of_another_schedule(
+    warm_up: str, begins: timedelta, unseen: timedelta, *, restart: bool
+) -> None:
+    """It was open for what might still come, and took all workers for work that has hours."""
+    short = RUN | {"finishWithin": "20m", "warmUp": warm_up, "workers": 1}
+    looks = Looks(short, ANOTHER | {"warmUp": warm_up}, outsideRuns="Hold", max=30)
+    looks.until(NOW + MINUTE, work=40).until(NOW + 4 * MINUTE)
+    assert ("run", NOW) in looks.open
+    looks = looks.restarted() if restart else looks
+    looks.until(NOW + unseen).until(NOW + begins - SECOND, work=None if unseen < 4 * MINUTE else 0)
+    looks.until(NOW + begins, work=2000).until(NOW + HOUR, work=2000)
+    assert (looks.open, looks.workers) == ([("another", NOW + 5 * MINUTE)], 1)
+    (past,) = looks.memory.history
+    assert (past.name, past.outcome, past.finished <= NOW + 90 * SECOND) == ("run", Outcome.DONE, True)
+
+
+def test_a_run_that_works_as_another_one_begins_stays_open_beside_it() -> None:
+    looks = Looks(RUN, ANOTHER, outsideRuns="Hold").until(NOW + MINUTE, work=40).until(NOW + 4 * MINUTE)
+    looks.until(NOW + 6 * MINUTE, work=3)
+    assert looks.open == [("run", NOW), ("another", NOW + 5 * MINUTE)]
+
+
 @pytest.mark.parametrize(
     "schedule, overdue",
     [

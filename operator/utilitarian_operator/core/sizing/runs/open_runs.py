@@ -11,6 +11,7 @@ from utilitarian_operator.core.sizing.runs.run_state import MOST_PAST_RUNS, Open
 from utilitarian_operator.core.sizing.runs.run_times import (
     NO_MESSAGE_WITHIN,
     WITHOUT_A_DEADLINE,
+    coming_start,
     deadline,
     last_start,
     next_start,
@@ -24,6 +25,9 @@ MOST_OPEN = 3
 
 An older one ends where one more begins, and a later one is prepared when one of them is over.
 """
+
+BEFORE_ITS_START = timedelta(seconds=10)
+"""What comes so shortly before the start of a run may be its own: clocks differ."""
 
 
 def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datetime | None) -> Memory:
@@ -54,7 +58,7 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
             noted = _worked(schedule, noted, facts, now, alone=len(begun) == 1)
         if run is newest:
             noted = changed(noted, tasks=noted.tasks + (facts.arrived or 0), done=noted.done + (facts.completed or 0))
-        finished = _drained_at(pool, noted, memory, now)
+        finished = _drained_at(pool, noted, memory, now) or _drained_before_the_next(pool, run, memory, now, since)
         noted = noted if finished is None else changed(noted, drained=True)
         ended = _end(pool, noted, finished, facts, memory, now)
         if ended is None:
@@ -266,7 +270,7 @@ def _end(
     if run.first_message is None:
         given_up = later or now >= run.start + window(schedule, run.start)
         return (Outcome.MISSED if run.missed else Outcome.UNSEEN, now) if given_up else None
-    held = pool.scaling.outside_runs == "Hold" and not later
+    held = pool.scaling.outside_runs == "Hold" and _next_beside(pool, run, memory, now) is None
     if finished is not None and not (held and _waits(schedule, run, facts, memory, now)):
         return drained(run, due, finished), finished
     past_due = due is None or now >= due or later >= MOST_OPEN
@@ -292,6 +296,26 @@ def _drained_at(pool: Pool, run: OpenRun, memory: Memory, now: datetime) -> date
         return None
     finished = max(memory.idle_since, run.first_message)
     return finished if now - finished >= pool.scaling.idle_after else None
+
+
+def _drained_before_the_next(
+    pool: Pool, run: OpenRun, memory: Memory, now: datetime, since: datetime | None
+) -> datetime | None:
+    """When a run was done that is open for what may still come, where another one begins: what comes is that one's.
+
+    Its work would count as work of both, and be late by the deadline of the one that was done long before.
+    """
+    worked, beside = run.worked_at or run.first_message, _next_beside(pool, run, memory, now)
+    if not run.drained or worked is None or beside is None:
+        return None
+    return worked if worked < (since or beside - BEFORE_ITS_START) else None
+
+
+def _next_beside(pool: Pool, run: OpenRun, memory: Memory, now: datetime) -> datetime | None:
+    """The start of the first run after a run, of whatever schedule, that has begun or begins in a moment."""
+    soon = now + BEFORE_ITS_START
+    starts = (*(it.start for it in memory.runs), *(coming_start(schedule, now) for schedule in pool.schedule))
+    return min((start for start in starts if run.start < start <= soon), default=None)
 
 
 def drained(run: OpenRun, due: datetime | None, finished: datetime) -> Outcome:
