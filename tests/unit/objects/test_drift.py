@@ -171,22 +171,55 @@ def test_what_is_held_of_an_object_is_in_memory_once() -> None:
     assert known_applied(held, wanted, {"Deployment": {}}, NOW) is held
 
 
+def as_applied(digest: str, **spec: Any) -> dict[str, Any]:
+    """As an apply leaves it: all that was asked for is there, and the operator's."""
+    there, fields = answer(digest, **spec), {f"f:{name}": {} for name in spec}
+    held = {"f:metadata": {"f:annotations": {f"f:{HASH}": {}}}, "f:spec": fields}
+    there["metadata"]["managedFields"] = [{**MANAGED[0], "fieldsV1": held}]
+    return there
+
+
 def test_what_was_applied_without_an_answer_was_applied_all_the_same() -> None:
     """An edit, its opposite whose answer was lost, and the edit again: another client was blamed for the second one."""
-    fields = {"f:metadata": {"f:annotations": {f"f:{HASH}": {}}}, "f:spec": {"f:paused": {}}}
-
-    def as_applied(digest: str) -> dict[str, Any]:
-        there = answer(digest, paused=False)
-        there["metadata"]["managedFields"] = [{**MANAGED[0], "fieldsV1": fields}]
-        return there
-
-    held = {DEPLOYED: applied(as_applied("2"), NOW, asked("2", paused=False))}
+    held = {DEPLOYED: applied(as_applied("2", paused=False), NOW, asked("2", paused=False))}
     back = [Wanted(asked("1", paused=False), "spec")]
-    assert known_applied(held, back, {"Deployment": {"fleet-a": as_applied("2")}}, NOW) == held
-    held = dict(known_applied(held, back, {"Deployment": {"fleet-a": as_applied("1")}}, NOW))
+    assert known_applied(held, back, {"Deployment": {"fleet-a": as_applied("2", paused=False)}}, NOW) == held
+    held = dict(known_applied(held, back, {"Deployment": {"fleet-a": as_applied("1", paused=False)}}, NOW))
     assert held[DEPLOYED].digest == "1"
-    again = all_applied([as_applied("2")], [Wanted(asked("2", paused=False), "spec")], held, NOW)
+    again = all_applied([as_applied("2", paused=False)], [Wanted(asked("2", paused=False), "spec")], held, NOW)
     assert not again[DEPLOYED].again
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["as-it-was-applied", "taken-over-at-once"])
+def test_what_was_applied_without_an_answer_is_applied_again_only_where_it_was_taken_over(*, taken: bool) -> None:
+    """The same was applied once more, and one later change was held against its author."""
+    held = {DEPLOYED: applied(as_applied("1", paused=False), NOW, asked("1", paused=False))}
+    there = as_applied("2", paused=False, minReadySeconds=3)
+    if taken:
+        there["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"].pop("f:minReadySeconds")
+    wanted = [Wanted(asked("2", paused=False, minReadySeconds=3), "spec")]
+    held = dict(known_applied(held, wanted, {"Deployment": {"fleet-a": there}}, NOW))
+    assert drifted(there, held[DEPLOYED], NOW + AGAIN_AFTER) is taken
+    assert not held[DEPLOYED].again
+
+
+@pytest.mark.parametrize(
+    "apart, blamed",
+    [
+        pytest.param(timedelta(minutes=1), True, id="within-minutes"),
+        pytest.param(STANDING_AFTER, True, id="as-often-as-it-is-applied"),
+        pytest.param(timedelta(days=3), False, id="days-apart"),
+    ],
+)
+def test_who_changed_an_object_days_ago_is_not_said_to_change_it_each_time(apart: timedelta, *, blamed: bool) -> None:
+    there, wanted = as_applied("1", paused=False), [Wanted(asked("1", paused=False), "spec")]
+    edited = {**there, "metadata": {**there["metadata"], "managedFields": PERSON}}
+    held, now = {DEPLOYED: applied(there, NOW, wanted[0].manifest)}, NOW + timedelta(days=7)
+    for _ in range(2):
+        assert not fought(edited, held[DEPLOYED])
+        held, now = all_applied([there], wanted, held, now), now + apart
+    held = dict(known_applied(held, wanted, {"Deployment": {"fleet-a": edited}}, now))
+    assert bool(fought(edited, held[DEPLOYED])) is blamed
 
 
 def test_an_object_that_is_just_as_an_operator_before_left_it_counts_as_applied() -> None:

@@ -20,6 +20,9 @@ AGAIN_AFTER = timedelta(seconds=10)
 STANDING_AFTER = timedelta(minutes=10)
 """One that changes it each time, or a webhook that lets no apply through as it is, is answered no more often."""
 
+FORGOTTEN_AFTER = 2 * STANDING_AFTER
+"""Changes that are further apart are not those of a client that changes it each time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -29,7 +32,7 @@ class Applied:
         fields: that it held, as Kubernetes writes them.
         at: when.
         digest: of what was asked for; empty where it is not known.
-        again: whether the apply did not take effect, or was the second in a row of the same.
+        again: whether the apply did not take effect, or was the second in a row of the same within a short time.
         as_scaled: whether the answer had the number of pods that was asked for.
         generation: of the object then; 0 where it is not known.
         uid: of the object.
@@ -63,7 +66,8 @@ def applied(live: Object, now: datetime, manifest: Object | None = None, before:
         before: of the apply before, if there was one.
     """
     asked = "" if manifest is None else _digest(manifest)
-    repeated = before is not None and before.is_of(live) and before.digest == asked != ""
+    lately = before is not None and before.is_of(live) and apart(now, before.at) < FORGOTTEN_AFTER
+    repeated = before is not None and lately and before.digest == asked != ""
     ineffective = bool(asked) and _digest(live) != asked
     as_scaled = manifest is None or not scaled(manifest, live)
     which = live["metadata"].get("generation") or 0, live["metadata"].get("uid") or ""
@@ -102,7 +106,7 @@ def known_applied(
     for key, it in asked.items():
         body, last = live.get(it.kind, {}).get(it.name), held.get(key)
         if body is not None and last is not None:
-            new[key] = _answered(_as_seen(last, body), it.manifest, body)
+            new[key] = _forgotten(_answered(_as_seen(last, body), it.manifest, body), now)
         elif body is not None and carries(it.manifest, body):
             new[key] = applied(body, now, it.manifest)
     held = _of_what_is(held, asked, live)
@@ -110,11 +114,21 @@ def known_applied(
 
 
 def _answered(last: Applied, manifest: Object, live: Object) -> Applied:
-    """With what an apply asked for whose answer was lost, where the object shows that it took effect."""
+    """With what an apply asked for whose answer was lost, where the object shows that it took effect.
+
+    Where all of it is there and ours, no field was taken over since, and the same is not applied once more.
+    """
     asked = _digest(manifest)
     if last.digest == asked or _digest(live) != asked or not asked:
         return last
-    return changed(last, digest=asked, again=False, generation=live["metadata"].get("generation") or 0)
+    fields = _fields(live) if carries(manifest, live) else []
+    generation = live["metadata"].get("generation") or 0
+    return changed(last, digest=asked, fields=fields, again=False, generation=generation)
+
+
+def _forgotten(last: Applied, now: datetime) -> Applied:
+    """Without what was changed again long ago: one change is answered soon, and held against no client."""
+    return changed(last, again=False) if last.again and apart(now, last.at) >= FORGOTTEN_AFTER else last
 
 
 def _of_what_is(
