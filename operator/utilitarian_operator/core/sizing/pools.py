@@ -201,7 +201,7 @@ def _lasts(turn: datetime | None, facts: Facts, now: datetime) -> bool:
 def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext) -> tuple[Decision, Memory]:
     """The decision for one pool by itself, and what is remembered of it."""
     memory = of_its_queues(pool, memory, moved=context.moved)
-    now, since = context.now, memory.looked_at
+    now, before = context.now, memory
     if memory.eta_sleep is not None:
         idle_since = memory.idle_since
         sleep = followed(memory.eta_sleep, facts, timedelta() if idle_since is None else now - idle_since)
@@ -218,7 +218,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
         memory = changed(memory, asked_since=asked, start_delay_s=delay)
     if pool.schedule or memory.runs or memory.opened:
         memory = open_runs.opened_by_hand(pool, context.runs_by_hand.get(pool.name), memory, now)
-        memory = open_runs.follow(pool, facts, memory, now, since)
+        memory = open_runs.follow(pool, facts, memory, now, before)
     steady = context.running_for >= pool.scaling.stabilization and context.good_looks >= GOOD_LOOKS
     given = RuleInput(pool, facts, memory, now, steady, context.overrides.get(pool.name), context.in_words)
     decision, memory = decide(given)

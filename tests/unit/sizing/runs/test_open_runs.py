@@ -136,6 +136,24 @@ def test_a_run_without_a_deadline_ends_where_the_next_begins() -> None:
     assert looks.open == [("hourly", NOW + 3 * HOUR)]
 
 
+def test_a_run_that_has_nothing_to_do_as_the_next_begins_was_done() -> None:
+    """Where they begin more often than `idleAfter` each was called overtaken by the next one."""
+    looks = Looks({"name": "often", "start": "*/5 * * * *"}, idleAfter="5m")
+    for minutes in range(0, 20, 5):
+        looks.until(NOW + minutes * MINUTE).until(NOW + minutes * MINUTE + 20 * SECOND, work=10, arrived=1)
+    assert looks.past[:-1] == [("often", Outcome.DONE)] * 3
+    assert looks.open == [("often", NOW + 15 * MINUTE)]
+
+
+def test_a_run_that_was_done_less_than_idle_after_ago_is_not_late_by_another_ones_work() -> None:
+    """Its deadline asked for all workers until that was done, and it was called late."""
+    another = {"name": "another", "start": "5 12 * * *", "finishWithin": "6h"}
+    looks = Looks(RUN | {"workers": 1, "finishWithin": "10m"}, another, max=30).until(NOW + 4 * MINUTE, work=40)
+    looks.until(NOW + 5 * MINUTE).until(NOW + HOUR, work=2000)
+    assert (looks.past, looks.open) == ([("run", Outcome.DONE)], [("another", NOW + 5 * MINUTE)])
+    assert looks.workers == 1
+
+
 def test_the_work_of_the_run_before_is_not_the_beginning_of_this_one() -> None:
     looks = Looks(TWICE | {"finishWithin": "2h"}).until(NOW + HOUR + 20 * MINUTE, work=400, arrived=0)
     assert missed(looks) == [False, True]

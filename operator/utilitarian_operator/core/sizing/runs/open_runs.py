@@ -30,7 +30,7 @@ BEFORE_ITS_START = timedelta(seconds=10)
 """What comes so shortly before the start of a run may be its own: clocks differ."""
 
 
-def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datetime | None) -> Memory:
+def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, before: Memory) -> Memory:
     """Open the runs that are due (or soon, by their warm-up), note what happens in them, close those that are over.
 
     Args:
@@ -38,8 +38,9 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
         facts: of this look.
         memory: brought up to `now`, but for the runs.
         now: of this look.
-        since: when the pool was looked at before; None for the first look of an operator.
+        before: the memory of the look before; as it was read back, at the first look of an operator.
     """
+    since = before.looked_at
     memory = _of_the_spec(pool, memory)
     for schedule in pool.schedule:
         memory = _opened(schedule, memory, now, since)
@@ -58,7 +59,7 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
             noted = _worked(schedule, noted, facts, now, alone=len(begun) == 1)
         if run is newest:
             noted = changed(noted, tasks=noted.tasks + (facts.arrived or 0), done=noted.done + (facts.completed or 0))
-        finished = _drained_at(pool, noted, memory, now) or _drained_before_the_next(pool, run, memory, now, since)
+        finished = _drained_at(pool, noted, memory, now) or _done_before_the_next(pool, run, memory, now, before)
         noted = noted if finished is None else changed(noted, drained=True)
         ended = _end(pool, noted, finished, facts, memory, now)
         if ended is None:
@@ -298,17 +299,18 @@ def _drained_at(pool: Pool, run: OpenRun, memory: Memory, now: datetime) -> date
     return finished if now - finished >= pool.scaling.idle_after else None
 
 
-def _drained_before_the_next(
-    pool: Pool, run: OpenRun, memory: Memory, now: datetime, since: datetime | None
-) -> datetime | None:
-    """When a run was done that is open for what may still come, where another one begins: what comes is that one's.
+def _done_before_the_next(pool: Pool, run: OpenRun, memory: Memory, now: datetime, before: Memory) -> datetime | None:
+    """When a run was done that is still open, where another one begins: what comes from then on is that one's.
 
-    Its work would count as work of both, and be late by the deadline of the one that was done long before.
+    It would count as work of both, and be late by the deadline of the one that was done long before.
     """
-    worked, beside = run.worked_at or run.first_message, _next_beside(pool, run, memory, now)
-    if not run.drained or worked is None or beside is None:
+    first, beside, idle = run.first_message, _next_beside(pool, run, memory, now), memory.idle_since
+    if first is None or beside is None or (idle is not None and now < beside):
         return None
-    return worked if worked < (since or beside - BEFORE_ITS_START) else None
+    if (idle := idle or before.idle_since) is not None:
+        return min(max(idle, first), now)
+    worked = run.worked_at or first  # what was not seen since then tells nothing of a run that was done before
+    return worked if run.drained and worked < (before.looked_at or beside - BEFORE_ITS_START) else None
 
 
 def _next_beside(pool: Pool, run: OpenRun, memory: Memory, now: datetime) -> datetime | None:
