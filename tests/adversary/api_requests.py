@@ -149,6 +149,7 @@ class Client:
         if live is None:
             raise Refused(404, f"{plural} {name!r} not found")
         if method == "GET":
+            self.world.saw(plural, live)
             return live
         if method == "DELETE":
             return self._delete(plural, live, body.get("preconditions", {}))
@@ -180,7 +181,7 @@ class Client:
         if named := query.get("fieldSelector", "").removeprefix("metadata.name="):
             found = [it for it in found if it["metadata"]["name"] == named]
         found = found[: int(query.get("limit") or len(found))]
-        for it in found if plural in {"deployments", PLURAL} else ():
+        for it in found:
             self.world.saw(plural, it)  # an operator that begins is shown so what a person did meanwhile
         kind, group = KINDS[plural]
         metadata = {"resourceVersion": str(self.server.version)}

@@ -413,7 +413,8 @@ class Invariants:
         rabbit = world.rabbit
         there = world.server.objects["deployments"]
         asked = sum(it["spec"].get("replicas", 1) for name, it in there.items() if fleet_of(name) == world.name)
-        if asked >= world.spec["maxWorkers"]:
+        pods = [it for it in world.server.objects["pods"].values() if POOL in it["metadata"]["labels"]]
+        if max(asked, sum(fleet_of(it["metadata"]["name"]) == world.name for it in pods)) >= world.spec["maxWorkers"]:
             self._full_at = now  # another one must leave first
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
         if (
