@@ -3,6 +3,8 @@
 import pytest
 
 from tests.support.lost_pods import LOW, containers, disrupted, ended, pod
+from utilitarian_operator.adapters.cluster.cache import PODS
+from utilitarian_operator.adapters.cluster.kept import kept
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.diagnosis.pod_losses import Cause, pod_losses
 from utilitarian_operator.core.reasons import Reason
@@ -130,7 +132,7 @@ def test_a_worker_that_left_already_is_not_lost_by_an_eviction(deletion: str, lo
     """`kubectl drain` evicts those that leave as well: it was counted as a loss that the operator had led out."""
     evicted = pod(conditions=disrupted("EvictionByEvictionAPI", "Eviction API: evicting"))
     evicted["metadata"] |= {"deletionTimestamp": deletion, "deletionGracePeriodSeconds": 90}
-    assert [it.cause for it in pod_losses(evicted)] == lost
+    assert [it.cause for it in pod_losses(kept(PODS, evicted))] == lost
 
 
 @pytest.mark.parametrize("grace", [10**12, 2**63 - 1])

@@ -27,6 +27,7 @@ _OF_A_CHILDS_METADATA = _OF_THE_METADATA | {"annotations", "ownerReferences", "m
 _OF_A_PODS_SPEC = frozenset(
     {"nodeName", "schedulerName", "schedulingGates", "readinessGates", "containers", "initContainers"}
 )
+_OF_A_PODS_METADATA = _OF_THE_METADATA | {"annotations", "ownerReferences", "deletionGracePeriodSeconds"}
 _OURS = ("utilitarian.io/", DELETION_COST, *GUARD)
 """What the names of those annotations begin with that are read of fleets and pods."""
 
@@ -87,17 +88,17 @@ def _small_fleet(body: Object) -> Object:
 
 def metadata_of_a_fleet(metadata: Object) -> Object:
     """A resource's metadata as it is kept."""
-    ours = _with_our_annotations(metadata)
+    ours = _with_our_annotations(metadata, _OF_THE_METADATA | {"annotations"})
     return ours if weight(ours) <= MOST_OF_AN_OBJECT else _least(metadata)
 
 
 def _pod(body: Object) -> Object:
-    pod = _with(body, metadata=_with_our_annotations(body["metadata"], "ownerReferences"))
+    pod = _with(body, metadata=_with_our_annotations(body["metadata"], _OF_A_PODS_METADATA))
     return _with(pod, spec=_only(body["spec"], _OF_A_PODS_SPEC)) if "spec" in body else pod
 
 
-def _with_our_annotations(metadata: Object, *more: str) -> Object:
-    read = _only(metadata, {*_OF_THE_METADATA, "annotations", *more})
+def _with_our_annotations(metadata: Object, names: frozenset[str]) -> Object:
+    read = _only(metadata, names)
     there = metadata.get("annotations") or {}
     ours = {name: it for name, it in there.items() if name.startswith(_OURS)}
     return read if len(ours) == len(there) else _with(read, annotations=ours)

@@ -51,6 +51,12 @@ def body(metadata: Object | None = None, **more: Any) -> Object:
             body({"annotations": {"utilitarian.io/draining": "1", "karpenter.sh/do-not-disrupt": "true"}}),
             id="annotations-that-are-read",
         ),
+        pytest.param(
+            PODS,
+            body({"deletionTimestamp": "2026-11-23T12:03:05Z", "deletionGracePeriodSeconds": 90, "finalizers": ["x"]}),
+            body({"deletionTimestamp": "2026-11-23T12:03:05Z", "deletionGracePeriodSeconds": 90}),
+            id="of-a-pod-that-goes-how-long-it-has",
+        ),
     ],
 )
 def test_nothing_is_kept_that_is_never_read(kind: str, whole: Object, expected: Object) -> None:
