@@ -4,7 +4,7 @@ A cluster may put containers of its own beside ours (a proxy, a log shipper), al
 that keep running: only the one that is called `worker` or `beat` runs Celery.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 from utilitarian_operator.api.objects import ReadOnlyObject
@@ -92,12 +92,16 @@ def is_ready(pod: ReadOnlyObject) -> bool:
     return condition(pod, "Ready").get("status") == "True"
 
 
-def lost_on(pod: ReadOnlyObject, now: datetime) -> str | None:
+def lost_on(pod: ReadOnlyObject, *, overdue: bool = False) -> str | None:
     """The node of a pod, if it doesn't answer, as far as the pod shows it: nodes themselves are not read.
 
     When a node falls silent, Kubernetes takes the pod's `Ready` away and leaves `ContainersReady`, which only a kubelet
     writes; and a pod that was deleted goes only when its kubelet says that it has ended. One that was not ready for
     its gates, as its kubelet wrote, has a kubelet that has yet to see that they are open.
+
+    Args:
+        pod: as the API server has it.
+        overdue: whether it was deleted, and should have ended `OVERDUE` ago.
     """
     node = pod.get("spec", {}).get("nodeName")
     if not node:
@@ -105,8 +109,6 @@ def lost_on(pod: ReadOnlyObject, now: datetime) -> str | None:
     gates = {it["conditionType"] for it in pod["spec"].get("readinessGates") or []}
     silent = (condition(pod, "Ready").get("status"), condition(pod, "ContainersReady").get("status"))
     gated = any(condition(pod, gate).get("status") != "True" for gate in gates) or _waits_for_gates(pod)
-    should_end = pod["metadata"].get("deletionTimestamp")
-    overdue = should_end is not None and now - datetime.fromisoformat(should_end) > OVERDUE
     return str(node) if (silent == ("False", "True") and not gated) or overdue else None
 
 

@@ -85,6 +85,9 @@ def test_its_pod_says_what_is_wrong_and_where() -> None:
     lost = {"metadata": leaves, "spec": {**POD["spec"], "nodeName": "n1"}, "status": {"conditions": silent}}
     found = snapshot(replace(STARTS, pod=lost))
     assert (found.lost_on, found.leaving) == ("n1", True)
+    answers = {**lost, "status": {}}
+    late = [snapshot(replace(STARTS, pod=answers, overdue=it)).lost_on for it in (False, True)]
+    assert late == [None, "n1"]
 
 
 def test_a_stateful_set_that_is_being_deleted_and_has_not_gone_is_named() -> None:

@@ -45,7 +45,7 @@ def beat_snapshot(
     snapshot = BeatSnapshot(
         ready=beat.ready,
         failure=why_not_ready(pod, read.at, read.warnings) if pod else None,
-        lost_on=lost_on(pod, read.at) if pod else None,
+        lost_on=lost_on(pod, overdue=beat.overdue) if pod else None,
         leaving=_is_going(pod),
         going=beat_object(read.resource) if _is_going(beat.statefulset) else "",
         previewed=not (sends or beat.statefulset),

@@ -111,6 +111,8 @@ class BeatReadings:
     Args:
         statefulset: of beat; empty if there is none.
         pod: of beat; empty if there is none.
+        overdue: whether it was seen to leave for its whole grace and `OVERDUE` more, by a clock that nothing sets:
+            by one that is before the API server's each pod that leaves would be late.
         rivals: beats of other resources in the namespace, also of those that are gone; read while ours is not made.
         beats: the pods of beat of all resources that the operator runs, this one's as well.
         others: pods of the namespace that are not the operator's; None where they were not read at this look.
@@ -121,6 +123,7 @@ class BeatReadings:
 
     statefulset: ReadOnlyObject = field(default_factory=dict)
     pod: ReadOnlyObject = field(default_factory=dict)
+    overdue: bool = False
     rivals: Sequence[ReadOnlyObject] = ()
     beats: Sequence[ReadOnlyObject] = ()
     others: Sequence[ReadOnlyObject] | None = None

@@ -145,8 +145,8 @@ def _why_not_ready(
     yield from _refused(deployment, ready, rolling_out=rolling_out)
     yield from _paused(deployment)
     yield from _rejected(pods, ready, now)
-    lost = [(pod, node) for pod in there if (node := lost_on(pod, now))]
-    there = [pod for pod in there if not lost_on(pod, now)]
+    lost = [(pod, node) for pod in there if (node := lost_on(pod))]
+    there = [pod for pod in there if not lost_on(pod)]
     failing = [words for pod in there if (words := with_events(why_not_running(pod, now), pod, events))]
     if failing:
         yield _failing(failing, ready, rolling_out=rolling_out)

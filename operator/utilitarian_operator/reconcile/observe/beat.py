@@ -13,6 +13,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.changed import changed
+from utilitarian_operator.core.containers import OVERDUE
 from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.errors import ClusterError, Gone
@@ -111,6 +112,7 @@ class BeatReader:
     ) -> None:
         self._key, self._store, self._cluster, self._monotonic, self._beats = key, store, cluster, monotonic, beats
         self._due = {"others": 0.0, "claim": 0.0}
+        self._leaves: tuple[str, float] | None = None
 
     async def look(self, fleet: Fleet, *, claimed: bool) -> BeatReadings:
         """What is there; where beat is not asked for, or the fleet only previewed, no request is sent for it.
@@ -134,12 +136,11 @@ class BeatReader:
             found: by requests, some time ago.
         """
         statefulset, pod = _statefulset(self._store, self._key), _pod_of(self._store, self._key)
+        found = changed(found, statefulset=statefulset, pod=pod, overdue=self._is_overdue(pod))
         if not fleet.beat.enabled:
-            return changed(found, statefulset=statefulset, pod=pod)
+            return found
         return changed(
             found,
-            statefulset=statefulset,
-            pod=pod,
             rivals=() if statefulset else self._beats.rivals(self._key),
             beats=self._beats.pods(),
         )
@@ -162,6 +163,16 @@ class BeatReader:
             logger.debug("storage classes not seen", extra={"fleet": str(self._key), "because": str(error)})
             return found
         return changed(found, storage_classes=classes, csi_drivers=drivers)
+
+    def _is_overdue(self, pod: ReadOnlyObject) -> bool:
+        metadata, now = pod.get("metadata", {}), self._monotonic()
+        if "deletionTimestamp" not in metadata:
+            self._leaves = None
+            return False
+        if self._leaves is None or self._leaves[0] != metadata["uid"]:
+            self._leaves = metadata["uid"], now
+        grace_s = max(metadata.get("deletionGracePeriodSeconds") or 0, 0)
+        return now - self._leaves[1] > grace_s + OVERDUE.total_seconds()
 
     def _is_due(self, what: str, every_s: float, at_s: float | None = None) -> bool:
         """Whether it is time; `at_s`: the second of each span at which it is, else that of the last time."""

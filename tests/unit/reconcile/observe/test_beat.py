@@ -202,3 +202,36 @@ def test_the_beats_of_all_fleets_are_gone_through_once_until_one_of_them_changes
     assert beats.pods() is found, "nothing of it has changed"
     store.see(PODS, running, deleted=True)
     assert beats.pods() == ()
+
+
+@pytest.mark.parametrize(
+    "after_s,grace,overdue",
+    [(0, 30, False), (59, 30, False), (61, 30, True), (31, None, True), (31, -5, True), (10**6, 2**63 - 1, False)],
+    ids=["just deleted", "may still end", "should have ended", "without a grace", "hostile", "for ever"],
+)
+async def test_beat_is_overdue_by_how_long_it_was_seen_to_leave(
+    after_s: float, grace: int | None, overdue: bool
+) -> None:
+    """By the moment of its deletion it was, too, where the operator's clock is before the API server's."""
+    beat = Beat()
+    pod = pod_of(OURS)
+    pod["metadata"] |= {"deletionTimestamp": "2026-11-23T12:00:00Z", "deletionGracePeriodSeconds": grace}
+    beat.see(PODS, pod)
+    await beat.look()
+    beat.at_s += after_s
+    assert (await beat.look()).overdue is overdue
+
+
+async def test_the_next_beat_is_not_overdue_with_the_one_before() -> None:
+    beat = Beat()
+    pod = pod_of(OURS)
+    pod["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    beat.see(PODS, pod)
+    await beat.look()
+    beat.at_s += 100
+    next_one = {**pod, "metadata": {**pod["metadata"], "uid": "another", "resourceVersion": "2"}}
+    beat.see(PODS, next_one)
+    assert not (await beat.look()).overdue
+    beat.at_s += 100
+    beat.see(PODS, {**next_one, "metadata": {**pod_of(OURS)["metadata"], "uid": "another", "resourceVersion": "3"}})
+    assert not (await beat.look()).overdue
