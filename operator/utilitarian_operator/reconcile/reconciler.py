@@ -72,6 +72,7 @@ class Reconciler:
         if resource is None:
             await self._fleets.forget(key)
             self._metrics.forget(key)  # also what no look had come to know
+            self._writer.scaling.forget(key)
             return True
         started = self._monotonic()
         try:
@@ -117,6 +118,7 @@ class Reconciler:
     async def leave(self, key: Key) -> None:
         """Keep nothing more of a fleet that is another operator's, or gone."""
         await self._fleets.leave(key)
+        self._writer.scaling.forget(key)
         if key in self._metrics.fleets:
             self._metrics.forget(key)
             self._executor.decision_log.forget(key)
@@ -126,6 +128,7 @@ class Reconciler:
         with self._spans("look", {"k8s.namespace.name": key.namespace, "utilitarian.fleet": key.name}) as span:
             with self._spans("observe"):
                 known = await self._fleets.known(key, resource)
+                await self._writer.scaling.find_out(key)
                 spec, seen, broker = await self._read(known, resource)
             if self._store.has_left(resource):  # what is of the same moment as the objects that go with it
                 return False

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from utilitarian_operator.adapters.cluster.cache import (
@@ -36,8 +37,7 @@ from utilitarian_operator.core.objects.actions import (
     held_by_create,
     released_fields,
 )
-from utilitarian_operator.core.objects.refusals import Refusal, deletion, not_deleted, not_scaled, taken
-from utilitarian_operator.core.objects.scaled_by import held_by_us
+from utilitarian_operator.core.objects.refusals import Refusal, deletion, not_deleted, taken
 from utilitarian_operator.core.objects.wanted import CLAIM, Wanted, field_path
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.wording import named
@@ -46,6 +46,7 @@ from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.event_series import EventSeries
 from utilitarian_operator.reconcile.act.events import event
 from utilitarian_operator.reconcile.act.one_write import look_at, refusal
+from utilitarian_operator.reconcile.act.scale_requests import ScaleRequests
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +56,6 @@ _KINDS = {
     "StatefulSet": STATEFUL_SETS,
     "PodDisruptionBudget": DISRUPTION_BUDGETS,
 }
-
-MOST_TRIES = 5
-"""Times that a step up is sent while the Deployment changes under it; the next look goes on from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,11 @@ class ObjectWriter:
     unique: Callable[[], object]
     series: EventSeries = field(default_factory=EventSeries)
 
+    @cached_property
+    def scaling(self) -> ScaleRequests:
+        """Its scale requests."""
+        return ScaleRequests(self.cluster, self.store, self.metrics)
+
     async def scale(
         self, resource: Object, pools: Mapping[str, tuple[ScaleTo, str]]
     ) -> tuple[list[str], list[Refusal]]:
@@ -111,13 +114,17 @@ class ObjectWriter:
 
         Returns:
             The pools whose request was accepted, in the order given, and what was refused of the others, each of
-            which is looked at again.
+            which is looked at again. None is sent as long as it is not known what came of one before.
 
         Raises:
             ClusterError: the API server is away; what it accepted before is recorded.
         """
+        key = _key(resource)
+        if key in self.scaling.in_doubt:  # what was decided rests on a number that may not be true
+            logger.info("scale requests put off: what came of the last is not known", extra={"fleet": str(key)})
+            return [], []
         # All at once, and recorded afterwards: no pool waits for another one's request or event.
-        requests = (self._scale(resource, pool, step) for pool, (step, _) in pools.items())
+        requests = (self.scaling.send(key, resource, pool, step) for pool, (step, _) in pools.items())
         sent = await asyncio.gather(*requests, return_exceptions=True)
         accepted = [pool for pool, went in zip(pools, sent, strict=True) if went is True]
         for pool in accepted:
@@ -128,39 +135,6 @@ class ObjectWriter:
         for failed in (it for it in sent if isinstance(it, BaseException)):
             raise failed
         return accepted, [it for it in sent if isinstance(it, Refusal)]
-
-    async def _scale(self, resource: Object, pool: str, step: ScaleTo) -> bool | Refusal:
-        key, up = _key(resource), step.replicas > step.before
-        try:
-            scaled = await self._scaled(key, step)
-        except (Conflict, Gone) as error:
-            logger.info("scale request put off", extra={"fleet": str(key), "pool": pool, "because": str(error)})
-            return False
-        except ClusterError as error:
-            said, doubtful = await refusal(self.cluster, self.store, resource, error)
-            return replace(not_scaled(pool, step, said), doubtful=doubtful)
-        self._remember_replicas(key, step, scaled)
-        self.metrics.scaled(key, pool, up=up)
-        return True
-
-    async def _scaled(self, key: Key, step: ScaleTo) -> Object:
-        """Send one scale request, on the Deployment as it was seen or, for a step up, as it is found at once.
-
-        A Deployment whose pods are starting changes several times a second, and a step up must not wait for that. It
-        is sent again as long as the Deployment asks for what the step starts from: what another client set is not
-        undone by a figure from before. A step down rests on all that was seen, so only the next look may repeat it.
-        """
-        at = step.resource_version
-        for _ in range(MOST_TRIES - 1):
-            try:
-                return await self.cluster.scale(key.namespace, step.name, step.replicas, at)
-            except Conflict:
-                live = await self.cluster.read("Deployment", key.namespace, step.name)
-                self.store.see(DEPLOYMENTS, live)
-                if step.replicas < step.before or int(live["spec"].get("replicas", 1)) != step.before:
-                    raise
-                at = live["metadata"]["resourceVersion"]
-        return await self.cluster.scale(key.namespace, step.name, step.replicas, at)
 
     async def carry_out(self, resource: Object, actions: Iterable[tuple[Wanted, Action]]) -> Answers:
         """Make and apply objects; one that is refused doesn't keep the others from being made.
@@ -367,17 +341,6 @@ class ObjectWriter:
     def _see(self, kind: str, body: Object) -> None:
         if kind in _KINDS:
             self.store.see(_KINDS[kind], body)
-
-    def _remember_replicas(self, key: Key, step: ScaleTo, scaled: Object) -> None:
-        """What the Deployment is now: its status has yet to speak of it, which its generation says."""
-        live = self.store.children(DEPLOYMENTS, key).get(step.name)
-        if live is None:
-            return
-        metadata = {**live["metadata"], "resourceVersion": scaled["metadata"]["resourceVersion"]}
-        metadata["managedFields"] = held_by_us(live["metadata"].get("managedFields") or ())
-        metadata["generation"] = live["metadata"].get("generation", 0) + 1
-        body = {**live, "metadata": metadata, "spec": {**live["spec"], "replicas": step.replicas}}
-        self.store.answered(DEPLOYMENTS, body, seen=int(step.resource_version))
 
 
 def _farewell(live: Mapping[str, Any]) -> str:

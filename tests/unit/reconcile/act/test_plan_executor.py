@@ -196,6 +196,10 @@ async def test_a_request_that_is_accepted_later_than_another_one_fails_is_record
         await writer.scale(resource, steps)
     said = [it.body["note"] for it in cluster.requests if isinstance(it.body, dict) and "note" in it.body]
     assert said == ["pool b: 1 to 2: needed"]
+    cluster.fails = lambda _: None
+    assert await writer.scale(resource, {"a": steps["a"]}) == ([], []), "what came of the last is not known"
+    await writer.scaling.find_out(KEY)
+    assert await writer.scale(resource, {"a": steps["a"]}) == (["a"], [])
 
 
 REFUSED = Rejected("HTTP 403: no", "no")
