@@ -149,7 +149,7 @@ class Client:
         if live is None:
             raise Refused(404, f"{plural} {name!r} not found")
         if method == "GET":
-            self.world.saw(plural, live)
+            self.world.reads(plural, live)
             return live
         if method == "DELETE":
             return self._delete(plural, live, body.get("preconditions", {}))

@@ -125,6 +125,8 @@ class World:
         self.scaled_by: dict[str, str] = {}
         self.scaled_at: dict[str, float] = {}
         self.unseen: dict[str, int] = {}
+        self._read: dict[str, tuple[object, Object]] = {}
+        """By which task a Deployment was read, and what it was then, by name."""
         self.mode = "Auto", 0.0
         self.person_scaled = self.beat_scaled = self.rolled = self.over = False
         self.dies_at: tuple[int, str] | None = None
@@ -179,6 +181,8 @@ class World:
         """A person sets the replicas of a Deployment."""
         live = self.server.objects["deployments"][name]
         before = live["spec"].get("replicas", 1)
+        if by == "operator":
+            self._looked_after(name)
         self.invariants.scales(name, before, replicas, by=by)
         self.log(f"{name}: {before} to {replicas} by the {by}")
         if replicas < before:  # who goes now goes by this step, also where another one asks for more meanwhile
@@ -195,6 +199,19 @@ class World:
     def edits(self) -> None:
         """A person is about to write the resource."""
         self.edit_unseen, self.edited_at = True, self.loop.now
+
+    def reads(self, plural: str, body: Object) -> None:
+        """The operator reads an object: a Deployment for the look that follows, and not for what was decided before."""
+        if plural == "deployments":
+            self._read[body["metadata"]["name"]] = asyncio.current_task(), body
+        else:
+            self.saw(plural, body)
+
+    def _looked_after(self, name: str) -> None:
+        """A request that is sent again after a read is of the same task; what a look decides comes in another one."""
+        task, body = self._read.pop(name, (None, {}))
+        if body and task is not asyncio.current_task():
+            self.saw("deployments", body)
 
     def saw(self, plural: str, body: Object) -> None:
         """The operator was shown an object."""
