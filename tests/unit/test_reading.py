@@ -54,6 +54,8 @@ def test_what_is_taken(kind: str, value: object, read: object) -> None:
         ("name", "a" * 256, "no name"),
         ("fields", [1], "nothing with fields"),
         ("pair", [1, 2, 3], "no pair"),
+        ("pair", None, "no pair"),
+        ("pair", [None, True, 3], "no pair"),
     ],
 )
 def test_what_is_left_out(kind: str, value: object, why: str) -> None:
@@ -62,6 +64,8 @@ def test_what_is_left_out(kind: str, value: object, why: str) -> None:
     (said,) = left_out
     assert said.startswith("status.pools is ")
     assert said.endswith(why)
+    assert "None" not in said, "in a resource it is null"
+    assert "True" not in said
     assert len(said) < 120
 
 
@@ -79,7 +83,7 @@ def test_of_a_list_the_parts_that_can_be_read_are_taken() -> None:
     assert list(Reader(NOW, "runs", left_out).each([1, "x", 3], read)) == [1, 3]
     assert left_out == ["runs[1] is 'x', which is no number"]
     assert list(Reader(NOW, "runs", left_out).each({"a": 1}, read)) == []
-    assert left_out[1:] == ["runs is {'a': 1}, which is no list"]
+    assert left_out[1:] == ['runs is {"a": 1}, which is no list']
 
 
 @pytest.mark.parametrize("kind", ["moment", "figure", "count", "flag", "name", "fields", "pair"])

@@ -1,5 +1,6 @@
 """Reads values of a status one by one: each within its bounds; what can't be read is left out and named."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -40,8 +41,12 @@ class Reader:
     def leave_out(self, value: object, why: str) -> None:
         """Note that a value is not taken, and why."""
         try:
-            text = str(value) if not isinstance(value, str) else repr(value)
-        except (RecursionError, ValueError):  # parts within each other, or digits, that Python has no text of
+            text = json.dumps(value, default=str, ensure_ascii=False) if not isinstance(value, str) else repr(value)
+        except (
+            RecursionError,
+            TypeError,
+            ValueError,
+        ):  # parts within each other, or digits, that Python has no text of
             text = "nothing that can be shown"
         self.left_out.append(f"{self.where} is {text[:SHOWN]}, which is {why}")
 
