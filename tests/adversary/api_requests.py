@@ -124,6 +124,8 @@ class Client:
         await self.process.alive()
         if wrong == "lost-answer":
             raise ConnectionResetError("connection reset after the effect")
+        if method == "PATCH" and result.get("kind") == "Deployment":
+            self.world.saw("deployments", result)  # an apply's answer has also what others set
         return Answer(200, json.dumps(result).encode())
 
     def _wrong(self, write: bool) -> str | None:

@@ -203,6 +203,7 @@ class World:
     def reads(self, plural: str, body: Object) -> None:
         """The operator reads an object: a Deployment for the look that follows, and not for what was decided before."""
         if plural == "deployments":
+            self._looked_after(body["metadata"]["name"])
             self._read[body["metadata"]["name"]] = asyncio.current_task(), body
         else:
             self.saw(plural, body)
