@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.pools import NOW
 from utilitarian_operator.core.blocker import REFUSED, Blocker
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.engine import settled, step
 from utilitarian_operator.core.labels import MANAGER, MOUNTS, MOUNTS_CHECKSUM
 from utilitarian_operator.core.look import Seen, Spec, State, begun, unrecorded
@@ -320,6 +321,28 @@ def test_what_is_believed_is_kept_as_a_value_and_handed_to_the_next_look() -> No
     assert once_more.figures.snapshot.broker == plan.figures.snapshot.broker == Unknown(str(AWAY), NOW + SECOND)
     assert first.state.sightings.beliefs.unseen == {}
     assert replace(later, away=None).decided()[1].sightings.beliefs.unseen == {}
+
+
+@pytest.mark.parametrize(
+    "since,steps", [(None, [(0, 1)]), ("status", [(0, 1)]), (4, [])], ids=["the same", "another status", "a person"]
+)
+def test_a_step_is_from_the_number_that_it_was_decided_by(
+    since: str | int | None, steps: list[tuple[int, int]]
+) -> None:
+    """The broker's answer takes a while: a step up from what was there before would be a step down without a drain."""
+    rests = at_rest(Look())
+    (name,) = rests.live[DEPLOYMENT]
+    was = rests.live[DEPLOYMENT][name]
+    asleep = {**was, "spec": {**was["spec"], "replicas": 0}}
+    waits = replace(rests, live={**rests.live, DEPLOYMENT: {name: asleep}}, waiting=1)
+    newest = {**asleep, "spec": {**asleep["spec"], "replicas": since}} if isinstance(since, int) else asleep
+    newest = {**newest, "metadata": {**newest["metadata"], "resourceVersion": "2"}} if since else newest
+    seen = changed(waits.seen(), live={**waits.live, DEPLOYMENT: {name: newest}})
+    newly = (acceptance := Acceptance(waits.resource)).judge(waits.resource)
+    acceptance.let_run(newly)
+    plan, _ = step(Spec(newly, newly), seen, waits.state, NOW + waits.after)
+    assert [(it.step.before, it.step.replicas) for it in plan.scales] == steps
+    assert all(it.step.resource_version == newest["metadata"]["resourceVersion"] for it in plan.scales)
 
 
 def test_another_beat_that_was_read_once_is_said_until_it_is_read_again() -> None:

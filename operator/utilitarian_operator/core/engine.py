@@ -187,15 +187,15 @@ def _nothing_runs(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[
 
 def _drained(figures: Figures, owner: Owner, seen: Seen, state: State, kept: Kept) -> Plan:
     """What the pools need whose Deployments are this resource's."""
-    deployments = seen.live[DEPLOYMENT]
+    deployments, before = seen.live[DEPLOYMENT], seen.read.deployments if seen.read else {}
     ours = {name for name, live in deployments.items() if controlled_by(live, owner.uid)}
     found = drain_plans(figures.fleet, figures.snapshot, figures.decisions, state.drains, kept)
     drains = {pool: drain for pool, drain in found.items() if pool_object(owner.name, pool) in ours}
     because = {pool: figures.decisions[pool].message if pool in figures.decisions else NOT_ASKED_FOR for pool in drains}
     scales = []
     for pool, drain in drains.items():
-        live = deployments[pool_object(owner.name, pool)]
-        scale = scale_action(live, drain.resize.replicas) if drain.resize else None
+        name = pool_object(owner.name, pool)
+        scale = scale_action(deployments[name], drain.resize.replicas, before.get(name)) if drain.resize else None
         if scale is not None:
             waiting, pending = state.waiting_since.get(pool), drain.pending(figures.snapshot.at)
             scales.append(Scale(pool, scale, because[pool], pending, waiting, drain.farewell))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias, TypeVar
 
-from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER, TEMPLATE_HASH, Owner
 from utilitarian_operator.core.objects.handover import all_handed_over, handed_over, is_our_create
@@ -150,10 +150,17 @@ def few_hand_overs(due: Iterable[tuple[T, Action]]) -> Iterator[tuple[T, Action]
             yield it, action
 
 
-def scale_action(live: Object, replicas: int) -> ScaleTo | None:
-    """The step to a number of workers; None if the Deployment asks for it already."""
+def scale_action(live: Object, replicas: int, decided_by: ReadOnlyObject | None = None) -> ScaleTo | None:
+    """The step to a number of workers; None if the Deployment asks for it already.
+
+    Args:
+        live: the Deployment as it is now.
+        replicas: to be asked for.
+        decided_by: the Deployment as it was when the look began. If it asked for another number there is no step: one
+            up from that would be one down, without a drain, where another client asks for more since then.
+    """
     before = int(live["spec"].get("replicas", 1))
-    if before == replicas:
+    if before == replicas or (decided_by is not None and int(decided_by["spec"].get("replicas", 1)) != before):
         return None
     metadata = live["metadata"]
     return ScaleTo(metadata["name"], before, replicas, metadata["resourceVersion"])
