@@ -7,7 +7,7 @@ from tests.adversary.plan import FAMILIES
 from tests.adversary.run import main, shown
 from tests.adversary.world import play
 
-HOURS = 0.16
+HOURS = 0.13
 
 
 @pytest.mark.parametrize("seed", range(20, 60))
