@@ -131,6 +131,8 @@ class Fleets:
             if key in self._known:  # looked at meanwhile, because of another fleet
                 return self._known[key]
             known = self._known[key] = self._new(key, resource, revisions, acceptance)
+        elif known.acceptance.running is None and (kept := await known.parts.revisions.again()) is not None:
+            known.acceptance.recall(resource, kept)
         known.resource = resource
         return known
 

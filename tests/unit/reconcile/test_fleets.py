@@ -14,7 +14,7 @@ from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
-from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.api.validation.pod_security import Allowances
@@ -24,6 +24,7 @@ from utilitarian_operator.core.look import Spec
 from utilitarian_operator.core.spec.revisions import revision
 from utilitarian_operator.errors import ClusterError, Rejected
 from utilitarian_operator.reconcile import fleets
+from utilitarian_operator.reconcile.act.accepted_specs import AGAIN_AFTER_S
 from utilitarian_operator.reconcile.claims import LONGEST_DOUBT_S
 from utilitarian_operator.reconcile.fleet_state import FleetState
 from utilitarian_operator.reconcile.fleets import READ_AGAIN_S, TRIED_AGAIN_S, Fleets
@@ -460,3 +461,27 @@ async def test_of_a_fleet_that_is_left_no_pod_is_kept_that_has_gone() -> None:
     assert world.store.room.taken > before
     await world.fleets.leave(KEY)
     assert world.store.room.taken == before
+
+
+async def test_what_ran_before_goes_on_also_where_it_might_not_be_read_at_the_start() -> None:
+    """The operator's rights come into force a moment after it, and the resource has a mistake meanwhile."""
+    world = World()
+    made = await world.write()
+    await world.cluster.create(SECRET)
+    await world.cluster.create(revision(owner_of(made), 1, made["spec"]))
+    wrong = made | {"spec": made["spec"] | {"maxWorkers": -1}, "metadata": made["metadata"] | {"generation": 2}}
+    world.store.see(FLEETS, wrong)
+    world.cluster.fails = _no_records
+    specs = []
+    for passed_s in (0.0, AGAIN_AFTER_S, 2 * AGAIN_AFTER_S):
+        world.passed_s = passed_s
+        resource = world.fleets.present(KEY)
+        assert resource is not None
+        spec, _ = await world.fleets.spec(await world.fleets.known(KEY, resource))
+        specs.append(None if spec.running is None else spec.running.generation)
+        world.cluster.fails = lambda _: None
+    assert specs == [None, 1, 1]
+
+
+def _no_records(asked: Request) -> Exception | None:
+    return Rejected("forbidden") if asked.verb == "items" else None

@@ -72,12 +72,23 @@ class Acceptance:
         self._judged = _Judge(patience, allowed)
         self._newest: Judgement | None = None
         self._annotations: dict[str, str] = {}
-        self._running = None if kept is None else self._judged.kept(resource, kept)
+        self._running: Judgement | None = None
+        if kept is not None:
+            self.recall(resource, kept)
 
     @property
     def running(self) -> Judgement | None:
         """The last that was let run; None while there was none."""
         return self._running
+
+    def recall(self, resource: ReadOnlyObject, kept: ReadOnlyObject) -> None:
+        """Let the spec that ran before go on, if this operator still understands and allows it.
+
+        Args:
+            resource: as it is now.
+            kept: the ControllerRevision of that spec.
+        """
+        self._running = self._judged.kept(resource, kept)
 
     def judge(self, resource: ReadOnlyObject) -> Judgement:
         """Read a resource, unless generation, spec and annotations are those that were read last.

@@ -57,6 +57,8 @@ class Revisions:
         self._not_before = 0.0
         self._unheard = False
         """Whether another record may be there than is known: an answer was lost, or said that there is one."""
+        self._refused_at: float | None = None
+        """When they might not be read; None since they were."""
 
     async def newest(self) -> Object | None:
         """Read the spec that was accepted last, with its generation as `revision`; None if none was, or may be read.
@@ -70,12 +72,23 @@ class Revisions:
             )
         except Rejected as error:
             logger.warning("accepted specs not read", extra={"fleet": self._fleet, "because": str(error)})
+            self._refused_at = self._monotonic()
             return None
         ordered = in_order(found, self._owner.uid)
-        self._live, self._unheard = [_without_spec(it) for it in ordered], False
+        self._live, self._unheard, self._refused_at = [_without_spec(it) for it in ordered], False, None
         last = newest(ordered, self._owner.uid)
         self._last = None if last is None else _digest(spec_of(last))
         return last
+
+    async def again(self) -> Object | None:
+        """What `newest` gives, where that was refused and half a minute has passed; else None.
+
+        The API server may refuse it for a moment only: a role takes a while until it is in force.
+
+        Raises:
+            ClusterError: as `newest`.
+        """
+        return await self.newest() if self._is_to_be_read() else None
 
     async def keep(self, generation: int, spec: Mapping[str, Any], *, makes_objects: bool) -> None:
         """Keep an accepted spec, unless it is the one that was kept last; the oldest goes.
@@ -88,9 +101,10 @@ class Revisions:
         Raises:
             ClusterError: it could not be kept, and may be if it is tried again.
         """
-        if generation == self._kept or self._monotonic() < self._not_before:
+        known = generation == self._kept and not self._is_to_be_read()
+        if known or self._monotonic() < self._not_before:
             return
-        if self._unheard:
+        if self._unheard or self._is_to_be_read():
             await self.newest()
         last = newest(self._live, self._owner.uid)
         if not (makes_objects or last):
@@ -104,6 +118,10 @@ class Revisions:
             self._not_before, self._unheard = self._monotonic() + AGAIN_AFTER_S, isinstance(error, Conflict)
         else:
             self._kept = generation
+
+    def _is_to_be_read(self) -> bool:
+        """Whether it is time to ask again what was refused."""
+        return self._refused_at is not None and self._monotonic() >= self._refused_at + AGAIN_AFTER_S
 
     async def _add(self, manifest: Object) -> None:
         """Make a record, or find it there; raises Conflict where its name is another object's."""

@@ -104,6 +104,39 @@ async def test_what_the_api_server_refuses_stops_nothing_and_is_not_asked_for_at
     assert [it.verb for it in cluster.requests] == ["items", "create"]
 
 
+async def test_records_that_might_not_be_read_for_a_moment_go_in_their_turn() -> None:
+    """At a start, before the rights of the operator are in force: those from before stayed until its next start."""
+    cluster, now = FakeCluster(), [0.0]
+    first, second = (Revisions(cluster, OWNER, lambda: now[0]) for _ in range(2))
+    for generation in range(1, KEPT + 1):
+        await first.keep(generation, {"maxWorkers": generation}, makes_objects=True)
+    cluster.fails = lambda asked: Rejected("forbidden") if asked.verb == "items" else None
+    assert await second.newest() is None
+    await second.keep(KEPT + 1, {"maxWorkers": KEPT + 1}, makes_objects=True)
+    cluster.fails = lambda _: None
+    await second.keep(KEPT + 1, {"maxWorkers": KEPT + 1}, makes_objects=True)
+    assert len(await kept(cluster)) == KEPT + 1  # not at each look
+    now[0] += AGAIN_AFTER_S
+    await second.keep(KEPT + 1, {"maxWorkers": KEPT + 1}, makes_objects=True)
+    assert [generation for generation, _ in await kept(cluster)] == list(range(2, KEPT + 2))
+
+
+async def test_what_ran_before_is_asked_for_again_only_where_that_was_refused() -> None:
+    cluster, now = FakeCluster(), [0.0]
+    await Revisions(cluster, OWNER, lambda: now[0]).keep(1, {"maxWorkers": 1}, makes_objects=True)
+    revisions = Revisions(cluster, OWNER, lambda: now[0])
+    cluster.fails = lambda asked: Rejected("forbidden") if asked.verb == "items" else None
+    assert await revisions.newest() is None
+    cluster.fails = lambda _: None
+    assert await revisions.again() is None  # not at once
+    now[0] += AGAIN_AFTER_S
+    found = await revisions.again()
+    assert found is not None
+    assert found["data"]["spec"] == {"maxWorkers": 1}
+    now[0] += AGAIN_AFTER_S
+    assert await revisions.again() is None
+
+
 async def test_a_record_whose_deletion_meets_a_conflict_is_tried_again_later() -> None:
     """The API server may also say so of a record that is there as it was, in the time in which etcd is overtaxed."""
     cluster, now = FakeCluster(), [0.0]
