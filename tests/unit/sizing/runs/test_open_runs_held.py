@@ -125,6 +125,36 @@ def test_a_run_beside_which_the_next_one_has_begun_is_over_when_its_work_is_done
     assert (looks.open, looks.past) == ([("run", NOW + HOUR)], [("run", Outcome.DONE)])
 
 
+@pytest.mark.parametrize(
+    "within, stays",
+    [
+        pytest.param("10m", True, id="over-before-it-is-due"),
+        pytest.param("50m", True, id="over-later"),
+        pytest.param("1h", False, id="not-over-before-the-first-run"),
+    ],
+)
+def test_a_task_that_is_tried_again_is_of_the_run_whose_time_is_over_last(within: str, *, stays: bool) -> None:
+    """A short run of another schedule had ended the long one: the task waited for the next day's."""
+    due, short = NOW + HOUR + 30 * MINUTE, {"name": "short", "start": "0 13 * * *", "finishWithin": within}
+    looks = Looks(RUN, short, outsideRuns="Hold").until(NOW + 50 * MINUTE, work=40)
+    looks.until(NOW + HOUR + SECOND, deferred=1, first_due=due)
+    assert (("run", NOW) in looks.open) is stays
+    looks.until(NOW + HOUR + 5 * MINUTE, work=3, deferred=1, first_due=due)
+    looks.until(due - SECOND, deferred=1, first_due=due)
+    assert looks.until(due + 10 * SECOND, work=1).workers == 1
+    assert looks.until(due + 5 * MINUTE).open == []
+    assert sorted(looks.past) == [("run", Outcome.DONE), ("short", Outcome.DONE)]
+
+
+@pytest.mark.parametrize("warm_up", ["0s", "2m"])
+def test_its_own_messages_find_it_open_after_a_short_run_of_another_schedule(warm_up: str) -> None:
+    short = {"name": "short", "start": "4 12 * * *", "finishWithin": "2m", "warmUp": warm_up}
+    looks = Looks(RUN, short, outsideRuns="Hold").until(NOW + MINUTE, work=5).until(NOW + 4 * MINUTE)
+    looks.until(NOW + 5 * MINUTE, work=3, arrived=1).until(NOW + 10 * MINUTE)
+    assert (looks.open, looks.past) == ([("run", NOW)], [("short", Outcome.DONE)])
+    assert looks.until(NOW + 11 * MINUTE, work=40).workers > 0
+
+
 ANOTHER = {"name": "another", "start": "5 12 * * *", "finishWithin": "6h"}
 
 

@@ -271,22 +271,27 @@ def _end(
     if run.first_message is None:
         given_up = later or now >= run.start + window(schedule, run.start)
         return (Outcome.MISSED if run.missed else Outcome.UNSEEN, now) if given_up else None
-    held = pool.scaling.outside_runs == "Hold" and _next_beside(pool, run, memory, now) is None
-    if finished is not None and not (held and _waits(schedule, run, facts, memory, now)):
+    held = pool.scaling.outside_runs == "Hold"
+    if finished is not None and not (held and _waits(pool, run, facts, memory, now)):
         return drained(run, due, finished), finished
     past_due = due is None or now >= due or later >= MOST_OPEN
     return (Outcome.OVERTAKEN, now) if later and past_due else None
 
 
-def _waits(schedule: Schedule, run: OpenRun, facts: Facts, memory: Memory, now: datetime) -> bool:
+def _waits(pool: Pool, run: OpenRun, facts: Facts, memory: Memory, now: datetime) -> bool:
     """Whether a run that has nothing to do stays open, since what comes a little later would wait for the next one.
 
     What it has done may have waited since before its start: its own first message is not overdue yet. And a task with
-    a later time of its own, as one that is tried again, is of the run whose time is not over then.
+    a later time of its own, as one that is tried again, is of the run whose time is not over then. Where another run
+    begins beside it, the one whose time is over last waits for both.
     """
+    schedules = {it.name: it for it in pool.schedule}
+    schedule, sleep = schedules[run.name], memory.eta_sleep
+    ends = run.start + window(schedule, run.start)
+    if any(start + window(schedules[name], start) >= ends for name, start in _beside(pool, run, memory, now)):
+        return False
     if now < run.start + tolerance(schedule, run.start):
         return True
-    ends, sleep = run.start + window(schedule, run.start), memory.eta_sleep
     in_workers = facts.deferred > 0 and (facts.first_due is None or facts.first_due < ends)
     return now < ends and (in_workers or (sleep is not None and sleep.first_due < ends))
 
@@ -304,7 +309,8 @@ def _done_before_the_next(pool: Pool, run: OpenRun, memory: Memory, now: datetim
 
     It would count as work of both, and be late by the deadline of the one that was done long before.
     """
-    first, beside, idle = run.first_message, _next_beside(pool, run, memory, now), memory.idle_since
+    first, idle = run.first_message, memory.idle_since
+    beside = min((start for _, start in _beside(pool, run, memory, now)), default=None)
     if first is None or beside is None or (idle is not None and now < beside):
         return None
     if (idle := idle or before.idle_since) is not None:
@@ -313,11 +319,12 @@ def _done_before_the_next(pool: Pool, run: OpenRun, memory: Memory, now: datetim
     return worked if run.drained and worked < (before.looked_at or beside - BEFORE_ITS_START) else None
 
 
-def _next_beside(pool: Pool, run: OpenRun, memory: Memory, now: datetime) -> datetime | None:
-    """The start of the first run after a run, of whatever schedule, that has begun or begins in a moment."""
-    soon = now + BEFORE_ITS_START
-    starts = (*(it.start for it in memory.runs), *(coming_start(schedule, now) for schedule in pool.schedule))
-    return min((start for start in starts if run.start < start <= soon), default=None)
+def _beside(pool: Pool, run: OpenRun, memory: Memory, now: datetime) -> list[tuple[str, datetime]]:
+    """The runs after a run, of whatever schedule, that have begun or begin in a moment: schedules and starts."""
+    soon, names = now + BEFORE_ITS_START, {it.name for it in pool.schedule}
+    there = [(it.name, it.start) for it in memory.runs if it.name in names]
+    coming = [(it.name, coming_start(it, now)) for it in pool.schedule]
+    return [(name, start) for name, start in (*there, *coming) if run.start < start <= soon]
 
 
 def drained(run: OpenRun, due: datetime | None, finished: datetime) -> Outcome:
