@@ -40,9 +40,17 @@ def test_a_silent_node_is_told_by_its_pod(found: dict[str, Any], node: str | Non
     assert lost_on(found) == node
 
 
-@pytest.mark.parametrize("overdue,node", [(False, None), (True, "n1")], ids=["may take its time", "is overdue"])
-def test_a_pod_that_does_not_go_is_on_a_silent_node(overdue: bool, node: str | None) -> None:
-    leaving = pod(conditions=conditions(Ready="True", ContainersReady="True"))
+@pytest.mark.parametrize(
+    "overdue,state,node",
+    [
+        pytest.param(False, {"running": {}}, None, id="may take its time"),
+        pytest.param(True, {"running": {}}, "n1", id="is overdue"),
+        pytest.param(True, {"terminated": {"exitCode": 0}}, None, id="has ended, and a finalizer keeps it"),
+    ],
+)
+def test_a_pod_that_does_not_go_is_on_a_silent_node(overdue: bool, state: dict[str, Any], node: str | None) -> None:
+    ready = conditions(Ready="True", ContainersReady="True")
+    leaving = pod(conditions=ready, containerStatuses=[{"name": "beat", "state": state}])
     assert lost_on(leaving, overdue=overdue) == node
 
 

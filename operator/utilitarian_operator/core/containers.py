@@ -101,7 +101,8 @@ def lost_on(pod: ReadOnlyObject, *, overdue: bool = False) -> str | None:
 
     Args:
         pod: as the API server has it.
-        overdue: whether it was deleted, and should have ended `OVERDUE` ago.
+        overdue: whether it was deleted, and should have ended `OVERDUE` ago. Where its kubelet says that it has, what
+            keeps it is a finalizer.
     """
     node = pod.get("spec", {}).get("nodeName")
     if not node:
@@ -109,7 +110,8 @@ def lost_on(pod: ReadOnlyObject, *, overdue: bool = False) -> str | None:
     gates = {it["conditionType"] for it in pod["spec"].get("readinessGates") or []}
     silent = (condition(pod, "Ready").get("status"), condition(pod, "ContainersReady").get("status"))
     gated = any(condition(pod, gate).get("status") != "True" for gate in gates) or _waits_for_gates(pod)
-    return str(node) if (silent == ("False", "True") and not gated) or overdue else None
+    ended = "terminated" in ((ours(pod) or {}).get("state") or {})
+    return str(node) if (silent == ("False", "True") and not gated) or (overdue and not ended) else None
 
 
 def _waits_for_gates(pod: ReadOnlyObject) -> bool:

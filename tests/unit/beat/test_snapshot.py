@@ -90,6 +90,16 @@ def test_its_pod_says_what_is_wrong_and_where() -> None:
     assert late == [None, "n1"]
 
 
+@pytest.mark.parametrize("overdue", [False, True], ids=["just now", "for long"])
+def test_a_pod_that_has_ended_and_does_not_go_neither_fails_nor_is_on_a_silent_node(*, overdue: bool) -> None:
+    """A finalizer of another client keeps it; it had `BeatFailing`, and then the advice to taint its node."""
+    leaves = {**POD["metadata"], "deletionTimestamp": "2026-12-01T00:05:00Z", "deletionGracePeriodSeconds": 0}
+    ended = {"name": "beat", "state": {"terminated": {"exitCode": 143, "reason": "Error"}}}
+    kept = {"metadata": leaves, "spec": {**POD["spec"], "nodeName": "n1"}, "status": {"containerStatuses": [ended]}}
+    found = snapshot(replace(STARTS, pod=kept, overdue=overdue))
+    assert (found.leaving, found.failure, found.lost_on) == (True, None, None)
+
+
 def test_a_stateful_set_that_is_being_deleted_and_has_not_gone_is_named() -> None:
     """A finalizer of another client keeps it; Kubernetes makes no pod of it any more."""
     deleted = {**OURS, "metadata": {**OURS["metadata"], "deletionTimestamp": "2026-12-01T00:09:50Z"}}

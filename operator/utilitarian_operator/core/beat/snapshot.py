@@ -44,7 +44,7 @@ def beat_snapshot(
     others = (*kept.others, *neighbours) if sends else ()
     snapshot = BeatSnapshot(
         ready=beat.ready,
-        failure=why_not_ready(pod, read.at, read.warnings) if pod else None,
+        failure=why_not_ready(pod, read.at, read.warnings) if pod and not _is_going(pod) else None,
         lost_on=lost_on(pod, overdue=beat.overdue) if pod else None,
         leaving=_is_going(pod),
         going=beat_object(read.resource) if _is_going(beat.statefulset) else "",

@@ -62,7 +62,8 @@ class BeatSnapshot:
 
     Args:
         ready: whether its pod is.
-        failure: why its container can't run, in the kubelet's or the scheduler's words; None if nothing is wrong.
+        failure: why its container can't run, in the kubelet's or the scheduler's words; None if nothing is wrong, or
+            if it is not to run any more.
         lost_on: the node that doesn't answer while the pod is bound to it; None if it does.
         leaving: whether its pod is being deleted already.
         going: name of its StatefulSet where that is being deleted, and has not gone yet; else empty.
